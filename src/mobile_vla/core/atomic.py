@@ -1,0 +1,53 @@
+"""Files that are either whole or absent, whatever kills the process or fills the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(target: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success flush it to disk and rename it over `target`.
+
+    When the body raises, the temporary file is removed and `target` is left as it was. After a SIGKILL at most a
+    `.<name>.<pid>.partial` file stays behind.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk is full.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        _flush(partial)
+        os.replace(partial, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        raise
+    with suppress(OSError):  # some file systems cannot flush a folder; the rename itself has happened
+        _flush(target.parent)
+
+
+def write_text(target: Path | str, text: str) -> None:
+    """Write `text` as UTF-8 to `target`, atomically."""
+    with atomic_path(target) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_bytes(target: Path | str, data: bytes) -> None:
+    """Write `data` to `target`, atomically."""
+    with atomic_path(target) as partial:
+        partial.write_bytes(data)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
