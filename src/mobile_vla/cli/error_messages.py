@@ -1,0 +1,92 @@
+"""Turns what can go wrong under a command into one message on standard error and an exit code.
+
+| what | exit code | message |
+|---|---|---|
+| `MobileVLAError` | 1 | the error's own text |
+| an optional package is not installed | 1 | the `pip install` line that brings it |
+| disk full, quota, no permission, read-only | 1 | the path and the remedy |
+| Ctrl-C | 130 | `Interrupted` |
+
+Anything else is a bug of ours and keeps its traceback, and so does everything when `debug` is asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from mobile_vla.core.errors import MissingExtraError, MobileVLAError
+
+DISTRIBUTION: Final = "mobile-vla"
+
+_INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells count."""
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "The disk is full: free some space there, or choose another folder",
+    errno.EDQUOT: "Your disk quota is used up: free some space there, or choose another folder",
+    errno.EACCES: "Change the permissions (ls -ld shows them), or choose another path",
+    errno.EPERM: "Change the owner or the permissions (ls -ld shows them), or choose another path",
+    errno.EROFS: "The file system is read-only: choose another folder",
+}
+
+_IMPORT_NAMES: Final = {"pillow": "PIL"}
+"""Distributions whose import name is another one."""
+
+
+@contextmanager
+def errors_as_messages(debug: bool) -> Iterator[None]:
+    """Print the errors that a user can act on as one message and exit; with `debug`, let them through with their traceback.
+
+    Raises:
+        SystemExit: with the exit code of the table above.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        _leave("Interrupted", _INTERRUPTED, debug)
+        raise
+    except (MobileVLAError, ImportError, OSError) as error:
+        message = message_of(error)
+        if message is not None:
+            _leave(f"Error: {message}", 1, debug)
+        raise
+
+
+def message_of(error: BaseException) -> str | None:
+    """Return what to tell the user about `error`, or None when it is none of theirs to mend."""
+    if isinstance(error, MobileVLAError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        extra = extra_of(package)
+        return None if extra is None else str(MissingExtraError(package, extra))
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        where = error.filename2 or error.filename or "(the system names no path)"
+        return f"{where}: {error.strerror}. {_REMEDIES[error.errno]}."
+    return None
+
+
+def extra_of(package: str) -> str | None:
+    """Return the first extra of this distribution that brings the import package `package`, None when none does."""
+    try:
+        requirements = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for requirement in requirements:
+        name = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
+        if name and extra and _IMPORT_NAMES.get(name[0], name[0].replace("-", "_")) == package:
+            return extra[1]
+    return None
+
+
+def _leave(message: str, status: int, debug: bool) -> None:
+    if not debug:
+        print(message, file=sys.stderr, flush=True)
+        sys.exit(status)
