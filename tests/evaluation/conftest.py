@@ -52,7 +52,9 @@ def _drive(
 def _floor(num_boxes: int, layout: str, rng: np.random.Generator) -> Floor:
     jitter = rng.uniform(-0.1, 0.1, size=(3, 2))
     half = (0.25, 0.12) if layout == "vert" else (0.12, 0.25)
-    offsets = [(0.0, 0.0)] if num_boxes == 1 else ([(-0.3, 0.0), (0.35, 0.0)] if layout == "vert" else [(0.0, -0.28), (0.0, 0.28)])
+    offsets = (
+        [(0.0, 0.0)] if num_boxes == 1 else ([(-0.3, 0.0), (0.35, 0.0)] if layout == "vert" else [(0.0, -0.28), (0.0, 0.28)])
+    )
     boxes = tuple(
         BoxFootprint(1.2 + x + jitter[i, 0], y + jitter[i, 1], float(jitter[i, 0]), *half) for i, (x, y) in enumerate(offsets)
     )
@@ -95,16 +97,32 @@ def make_drive() -> MakeDrive:
 def many_drives() -> list[Drive]:
     """Five agents, eight scenarios, five seeds; the policy fails six times in five ways."""
     drives = []
-    failures: dict[int, End] = {3: "hit_box", 11: "wrong_side", 17: "stopped_early", 25: "timeout", 31: "hit_goal", 38: "hit_box"}
+    failures: dict[int, End] = {
+        3: "hit_box",
+        11: "wrong_side",
+        17: "stopped_early",
+        25: "timeout",
+        31: "hit_goal",
+        38: "hit_box",
+    }
     for agent in ("policy", "expert", "random", "always_forward", "deaf"):
         for number in range(40):
             scenario = SCENARIOS[number % 8].name
-            end: End = {"policy": failures.get(number, "success"), "expert": "success", "deaf": "wrong_side"}.get(agent, "timeout")
+            end: End = {"policy": failures.get(number, "success"), "expert": "success", "deaf": "wrong_side"}.get(
+                agent, "timeout"
+            )
             if agent == "deaf" and number % 2:
                 end = "success"
             instruction = "가장 왼쪽 외곽으로 돌아 컵까지 가세요" if agent == "policy" and number == 3 else None
             px = 32 if agent == "policy" and number < 4 else 0
             drives.append(
-                _drive(scenario, agent=agent, seed=1000 + number, end=end, frame_px=px, instruction="" if agent == "deaf" else instruction)
+                _drive(
+                    scenario,
+                    agent=agent,
+                    seed=1000 + number,
+                    end=end,
+                    frame_px=px,
+                    instruction="" if agent == "deaf" else instruction,
+                )
             )
     return drives
