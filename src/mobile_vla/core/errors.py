@@ -9,8 +9,8 @@
      |- SimulationError      the simulator or its renderer cannot run
      |- MissingExtraError    an optional dependency is not installed
 
-The command line prints `str(error)` without a traceback (unless `--debug`) and exits with status 1. This module knows nothing of
-robots.
+The command line prints `str(error)` without a traceback (unless `--debug`) and exits with status 1. This module knows nothing
+of robots.
 """
 
 from __future__ import annotations

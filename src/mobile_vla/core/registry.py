@@ -1,7 +1,7 @@
 """Registries: one new file with one decorator adds a component, no other file changes.
 
-A registry names the package that holds its entries; every module in that package is imported on the first look-up, so a
-file dropped there is found by configs, by the command line's help and by the contract tests. This module knows nothing of what it
+A registry names the package that holds its entries; every module in that package is imported on the first look-up, so a file
+dropped there is found by configs, by the command line's help and by the contract tests. This module knows nothing of what it
 holds.
 """
 

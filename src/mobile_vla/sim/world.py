@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_vla.sim.gl import rendering_error  # isort: skip  (chooses the GL backend before mujoco is imported)
+from mobile_vla.sim.camera import shared_camera  # isort: skip  (chooses the GL backend before mujoco is imported)
 
 import mujoco
 
@@ -48,7 +48,6 @@ class World:
         self.height, self.width = height, width
         self._model = mujoco.MjModel.from_xml_string(build_mjcf())
         self._data = mujoco.MjData(self._model)
-        self._renderer: mujoco.Renderer | None = None
         self._base = BaseController()
         self._hull = self._geom("hull")
         self._touch: dict[int, Contact] = {self._geom("goal"): "goal"}
@@ -112,23 +111,8 @@ class World:
         Raises:
             SimulationError: no renderer can start on this machine; the message says what to install.
         """
-        if self._renderer is None:
-            self._renderer = self._start_renderer()
-        self._renderer.update_scene(self._data, camera)
-        picture: NDArray[np.uint8] = self._renderer.render()
-        return picture.copy()
-
-    def close(self) -> None:
-        """Free the renderer."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
-    def _start_renderer(self) -> mujoco.Renderer:
-        try:
-            return mujoco.Renderer(self._model, self.height, self.width, max_geom=200)
-        except Exception as reason:  # each GL backend raises its own kinds, ctypes' among them
-            raise rendering_error(reason) from reason
+        camera_id = int(mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera))
+        return shared_camera(self._model, self.height, self.width).picture(self._model, self._data, camera_id)
 
     def _geom(self, name: str) -> int:
         return int(mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_GEOM, name))
