@@ -1,8 +1,8 @@
 """The `mobile-vla` command: finds the commands in this package and runs one of them.
 
-One new file adds a command. A module `cli/<name>.py` that holds `app: typer.Typer` becomes the group `mobile-vla <name>`; one that
-holds a function called `<name>` becomes the command `mobile-vla <name>`. Its docstring is the help. Every module here is imported
-at each start, so what is heavy (torch, mujoco, h5py, matplotlib) is imported inside the function that needs it.
+One new file adds a command. A module `cli/<name>.py` that holds `app: typer.Typer` becomes the group `mobile-vla <name>`; one
+that holds a function called `<name>` becomes the command `mobile-vla <name>`. Its docstring is the help. Every module here is
+imported at each start, so what is heavy (torch, mujoco, h5py, matplotlib) is imported inside the function that needs it.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@
 | 2 | angular_z | rad/s | [-1.15, 1.15] | + counter-clockwise |
 | 3 | action_type | - | {0, 1, 2, 3} | 0 move, 1 rotate, 2 stop, 3 special |
 
-Shapes: one action `(4,)`, an episode's actions `(T, 4)`, a chunk `(K, 4)`, all float32. The twist that a robot may drive follows
-from the type (`commanded_twist`): a stop is a zero twist, a rotation has no linear part. This module knows nothing of torch.
+Shapes: one action `(4,)`, an episode's actions `(T, 4)`, a chunk `(K, 4)`, all float32. The twist that a robot may drive
+follows from the type (`commanded_twist`): a stop is a zero twist, a rotation has no linear part. This module knows nothing of
+torch.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def make_action(linear_x: float, linear_y: float, angular_z: float, action_type:
 
 def commanded_twist(action: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the twist `(3,)` that `action` `(4,)` allows: zero for stop and special, no linear part for rotate."""
-    kind = int(round(float(action[3])))
+    kind = round(float(action[3]))
     twist = np.clip(np.asarray(action[:3], dtype=np.float64), -VELOCITY_LIMIT, VELOCITY_LIMIT)
     if kind == ActionType.MOVE:
         return twist

@@ -1,7 +1,7 @@
 """Cadence: how many times a second a policy looks and decides.
 
-A policy learned at 6 Hz and served at 1.3 Hz does not drive. So `rate_hz` is stored in every episode and every checkpoint, and a
-recording whose rate is off by more than `TOLERANCE` is refused or resampled, by choice, never ignored.
+A policy learned at 6 Hz and served at 1.3 Hz does not drive. So `rate_hz` is stored in every episode and every checkpoint,
+and a recording whose rate is off by more than `TOLERANCE` is refused or resampled, by choice, never ignored.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def same_cadence(rate_hz: float, other_hz: float) -> bool:
     return abs(rate_hz - other_hz) <= TOLERANCE * max(rate_hz, other_hz)
 
 
-def frames_at_rate(timestamps: NDArray[np.floating], policy_hz: float, on_mismatch: OnMismatch, where: str) -> NDArray[np.int64]:
+def frames_at_rate(
+    timestamps: NDArray[np.floating], policy_hz: float, on_mismatch: OnMismatch, where: str
+) -> NDArray[np.int64]:
     """Return the indices of the frames `(N,)` that a policy at `policy_hz` would have looked at.
 
-    Within the tolerance these are all frames. Beyond it, `"resample"` takes the frame nearest to each tick of the policy's clock
-    (a recording slower than the policy is refused either way: frames cannot be invented) and `"refuse"` raises.
+    Within the tolerance these are all frames. Beyond it, `"resample"` takes the frame nearest to each tick of the policy's
+    clock (a recording slower than the policy is refused either way: frames cannot be invented) and `"refuse"` raises.
 
     Args:
         timestamps: `(T,)` strictly increasing seconds.
@@ -62,8 +64,8 @@ def frames_at_rate(timestamps: NDArray[np.floating], policy_hz: float, on_mismat
 class FrameGate:
     """Decides which frames of a live camera enter the window of a policy at `rate_hz`, whatever the camera's rate.
 
-    A frame enters when at least 90 % of the policy's period has passed since the last one that did: a camera at the policy's own rate
-    with jitter loses no frame.
+    A frame enters when at least 90 % of the policy's period has passed since the last one that did: a camera at the policy's
+    own rate with jitter loses no frame.
     """
 
     def __init__(self, rate_hz: float) -> None:

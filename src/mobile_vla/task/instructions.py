@@ -1,7 +1,7 @@
 """Instructions in English and Korean: one table, with training and held-out paraphrases kept apart.
 
-`{side}` and `{boxes}` are the only slots. Training draws from `train` rows alone; `held_out` rows exist to measure whether a policy
-listens to the meaning or remembers the wording, so no training code may ask for them.
+`{side}` and `{boxes}` are the only slots. Training draws from `train` rows alone; `held_out` rows exist to measure whether a
+policy listens to the meaning or remembers the wording, so no training code may ask for them.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ The twist that an action allows (`task.actions`) is reduced to the signs of its 
 | linear_y | 0.115 m/s (a tenth of the limit) | left | right |
 | angular_z | 0.115 rad/s (a tenth of the limit) | left (counter-clockwise) | right |
 
-The three signs are the action class (27 of them). The motion direction follows from the action class alone: `left` or `right` by
-the sum of the signs of linear_y and angular_z, `stop` when all three signs are zero, `straight` otherwise (backward, and sliding
-one way while turning the other, count as straight). So equal action classes always mean equal directions.
+The three signs are the action class (27 of them). The motion direction follows from the action class alone: `left` or `right`
+by the sum of the signs of linear_y and angular_z, `stop` when all three signs are zero, `straight` otherwise (backward, and
+sliding one way while turning the other, count as straight). So equal action classes always mean equal directions.
 
 On recordings driven with keys, whose velocities are 0 or +-1.15, these are the classes of the keys.
 """

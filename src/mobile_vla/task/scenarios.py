@@ -1,7 +1,8 @@
 """Scenario names: `{1box, 2box} x {vert, hori} x {left, right}`, and what the words mean.
 
-`vert`: a box lengthwise, or two boxes one behind the other; `hori`: a box crosswise, or two side by side. The last word is the side on
-which the robot passes every box, seen in its direction of travel (left = +y). What a scene looks like is the simulator's business.
+`vert`: a box lengthwise, or two boxes one behind the other; `hori`: a box crosswise, or two side by side. The last word is
+the side on which the robot passes every box, seen in its direction of travel (left = +y). What a scene looks like is the
+simulator's business.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def parse_scenario(name: str) -> Scenario:
     """Return the scenario called `name`. Raises DataError for a name outside the grammar."""
     found = _NAME.match(name)
     if found is None:
-        raise DataError(problem("scenario", name, "a scenario is {N}box_{vert|hori}_{left|right}", "For example 1box_vert_left"))
+        rule = "a scenario is {N}box_{vert|hori}_{left|right}"
+        raise DataError(problem("scenario", name, rule, "For example 1box_vert_left"))
     layout: Layout = "vert" if found["layout"] == "vert" else "hori"
     return Scenario(int(found["boxes"]), layout, "left" if found["side"] == "left" else "right")
 
