@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mobile_vla.sim.judge import End
 from mobile_vla.task.scenarios import Side
-
-End = Literal["success", "hit_box", "hit_goal", "wrong_side", "stopped_early", "timeout"]
-"""How a drive ended. `stopped_early`: it held a stop away from the goal. `wrong_side`: it reached the goal, past the wrong side."""
-
 
 @dataclass(frozen=True)
 class BoxFootprint:
