@@ -1,7 +1,7 @@
 """The inference session: one live stream of observations in, action chunks in physical units out.
 
-Pure of robots and networks: whoever drives decides how much of a chunk to execute, and a safety controller stands behind it. Time
-comes only from the observations' stamps.
+Pure of robots and networks: whoever drives decides how much of a chunk to execute, and a safety controller stands behind it.
+Time comes only from the observations' stamps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mobile_vla.task.observation import Observation, check_observation
 class InferenceSession:
     """A policy with the memory of one live stream. `K` is the policy's chunk length.
 
-    A frame enters the window at the policy's rate, whatever the camera's: one that comes sooner returns the current chunk again.
+    A frame enters the window at the policy's rate, whatever the camera's: one that comes sooner gets the current chunk again.
     An observation with `stamp_s = 0` (the default) carries no clock, and every such frame enters.
     """
 

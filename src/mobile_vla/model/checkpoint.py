@@ -1,8 +1,8 @@
 """Checkpoints: one file that holds everything a robot needs.
 
-A checkpoint is a Lightning `.ckpt`: a dictionary with `state_dict` (the policy's tensors under `policy.`) and `mobile_vla`, a JSON
-string with the policy's config, preprocessor, action normaliser and provenance. Files are read with `weights_only=True`, so
-loading one never runs code from it; every mismatch is an error, never a silent re-initialisation.
+A checkpoint is a Lightning `.ckpt`: a dictionary with `state_dict` (the policy's tensors under `policy.`) and `mobile_vla`, a
+JSON string with the policy's config, preprocessor, action normaliser and provenance. Files are read with `weights_only=True`,
+so loading one never runs code from it; every mismatch is an error, never a silent re-initialisation.
 """
 
 from __future__ import annotations

@@ -144,8 +144,8 @@ class VLAPolicy(nn.Module):
     def freeze(self, freeze_backbone: bool, train_vision: bool) -> None:
         """Choose what trains, as RoboVLMs does.
 
-        The image encoder follows `train_vision`; the rest of the backbone trains unless `freeze_backbone`; head and state encoder
-        always train. A frozen image encoder keeps its batch statistics too.
+        The image encoder follows `train_vision`; the rest of the backbone trains unless `freeze_backbone`; head and state
+        encoder always train. A frozen image encoder keeps its batch statistics too.
         """
         self.backbone.requires_grad_(not freeze_backbone)
         for parameter in self.backbone.vision_parameters():
