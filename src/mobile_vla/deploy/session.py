@@ -66,7 +66,8 @@ class InferenceSession:
         if observation.instruction != self._instruction:
             self.reset()
             self._instruction = observation.instruction
-        if self._chunk is None or self._enters(observation.stamp_s):
+        enters = self._enters(observation.stamp_s)
+        if enters or self._chunk is None:
             self._chunk = self._predict(observation)
         return np.array(self._chunk)
 
