@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from mobile_vla.evaluation.outcome import BoxFootprint, Drive, End, Floor
+from mobile_vla.evaluation.outcome import BoxFootprint, Drive, Floor
+from mobile_vla.sim.judge import End
 from mobile_vla.task.scenarios import SCENARIOS, other_side, parse_scenario
 
 MakeDrive = Callable[..., Drive]
@@ -41,7 +43,7 @@ def _drive(
         side_taken=passed if share > 0.55 else None,
         gap_m=max(0.0, floor.goal[0] - path[-1][0] - 0.3),
         bearing_rad=0.05,
-        path_length_m=float(sum(math.dist(a[:2], b[:2]) for a, b in zip(path, path[1:], strict=False))),
+        path_length_m=float(sum(math.dist(a[:2], b[:2]) for a, b in itertools.pairwise(path))),
         duration_s=steps * 0.2,
         path=path,
         floor=floor,

@@ -104,7 +104,7 @@ def _encoded(pictures: Sequence[Image.Image], frame_ms: int, scale: float, colou
 
 
 def _shared_palette(pictures: Sequence[Image.Image], colours: int) -> Image.Image:
-    """One palette for all frames: colours do not flicker, and unchanged pixels cost nothing. The drawing's own colours are in it."""
+    """One palette for all frames, with the drawn colours in it: nothing flickers, and unchanged pixels cost nothing."""
     sample = [*pictures[:: max(1, len(pictures) // 6)], pictures[-1]]
     strip = Image.new("RGB", (sample[0].width, sample[0].height * len(sample)))
     for row, picture in enumerate(sample):

@@ -1,7 +1,7 @@
 """Letters for pictures: Pillow's own font for Latin, a Hangul font of the system for Korean, and plain English without one.
 
-Pillow's built-in font has no Hangul. So a caption that this machine cannot draw is replaced by what it asks for in English; pages
-show the original text beside the picture in any case.
+Pillow's built-in font has no Hangul. So a caption that this machine cannot draw is replaced by what it asks for in English;
+pages show the original text beside the picture in any case.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def agent_table(tree: Tree, main: str) -> str:
 
 
 _SIDE_NOTE: Final = (
-    '<p class="small">Side followed: drives that passed every box on the side asked for, of those that passed every box at all. '
+    '<p class="small">Side followed: drives that passed every box on the side asked for, of those that passed every box. '
     "Intervals: Wilson, 95 %.</p>"
 )
 

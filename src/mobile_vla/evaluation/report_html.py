@@ -38,7 +38,8 @@ def page(title: str, headline: str, sections: Iterable[Section]) -> str:
         sections: parts in order; empty ones are left out.
     """
     parts = [f"<section><h2>{escape(part.title)}</h2>{part.html}</section>" for part in sections if part.html]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f"{meta}<title>{escape(title)}</title>"
     body = f'<main><h1>{escape(title)}</h1><p class="headline">{headline}</p>{"".join(parts)}</main>'
     return f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>{body}</body></html>\n'
 
@@ -63,7 +64,8 @@ def interval_bar(value: float | None, ends: Sequence[float] | None) -> str:
     if value is None or ends is None:
         return MISSING
     low, high = ends[0] * 100, ends[1] * 100
-    band = f'<rect x="{low:.2f}" y="3" width="{max(high - low, 0.8):.2f}" height="6" rx="1" style="fill:var(--bar)" opacity="0.45"/>'
+    wide = max(high - low, 0.8)
+    band = f'<rect x="{low:.2f}" y="3" width="{wide:.2f}" height="6" rx="1" style="fill:var(--bar)" opacity="0.45"/>'
     tick = f'<rect x="{min(max(value * 100 - 0.6, 0), 98.8):.2f}" y="1" width="1.2" height="10" style="fill:var(--bar)"/>'
     track = '<rect x="0" y="5" width="100" height="2" style="fill:var(--track)"/>'
     return f'{interval(ends)}<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">{track}{band}{tick}</svg>'
@@ -77,11 +79,18 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequen
         columns: plain text, the first one heads the row names.
         rows: name (plain text), cells (safe HTML; `<td ...>` is kept, else wrapped), and whether the row stands out.
     """
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    head = "".join(f'<th scope="col"{_alignment(column)}>{escape(column)}</th>' for column in columns)
     body = "".join(_row(*row) for row in rows)
     label = escape(caption, quote=True)
     inner = f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{inner}</div>'
+
+
+_LEFT_COLUMNS: Final = ("95 % interval", "meaning")
+
+
+def _alignment(column: str) -> str:
+    return ' class="left"' if column in _LEFT_COLUMNS else ""
 
 
 def _row(name: str, cells: Sequence[str], stands_out: bool) -> str:

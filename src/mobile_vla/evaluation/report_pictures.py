@@ -30,7 +30,7 @@ _KEY: Final = (
 
 
 def path_figures(drives: Sequence[Drive]) -> str:
-    """Return one figure per scenario with the paths of its `drives` (of one agent), and the key to them; empty without drives."""
+    """Return a figure per scenario with the paths of its `drives` (of one agent), and the key; empty without drives."""
     if not drives:
         return ""
     names = sorted({drive.scenario for drive in drives})
@@ -39,7 +39,7 @@ def path_figures(drives: Sequence[Drive]) -> str:
 
 
 def failure_figures(drives: Sequence[Drive]) -> str:
-    """Return the failures among `drives`, by kind, each with its scene, its instruction and, if kept, its last camera picture."""
+    """Return the failures among `drives` by kind: scene, instruction, numbers and, if frames were kept, the last of them."""
     parts = []
     for end in ENDS:
         failed = [drive for drive in drives if drive.end == end and not drive.success]

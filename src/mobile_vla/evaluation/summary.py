@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from mobile_vla.core.errors import DataError, problem
-from mobile_vla.evaluation.outcome import Drive, End
+from mobile_vla.evaluation.outcome import Drive
 from mobile_vla.evaluation.statistics import Proportion, mean, median
+from mobile_vla.sim.judge import End
 
 AGENTS: Final[dict[str, str]] = {
     "policy": "The trained policy: camera picture and instruction in, velocities out.",
     "expert": "Sees the true positions of everything. What is possible in these scenes; no policy is expected to beat it.",
-    "random": "Random velocities. What luck alone gives.",
-    "always_forward": "Full speed ahead. What ignoring everything gives.",
-    "clock_only": "Replays the average training drive by the clock, whatever it sees. What memorised timing gives.",
-    "blind": "The same policy, shown a blank picture. If it still succeeds, it was not looking.",
-    "deaf": "The same policy, given no instruction. If it still takes the side asked for most of the time, the scenes leak it.",
+    "random": "A random twist at every step. What luck alone gives.",
+    "always_forward": "Straight ahead, whatever comes. What a policy gives that collapsed to the most common action.",
+    "clock_only": "Replays the mean training action of each step, seeing and hearing nothing. What memorised timing gives.",
+    "blind": "The same policy, shown a grey picture. If it still succeeds, it was not looking.",
+    "deaf": "The same policy, given an empty instruction. If it still takes the side asked for, the scenes leak it.",
 }
 """The agents in the order of the tables, and what each one tells."""
 
