@@ -33,12 +33,14 @@ def parse_json(text: str, source: str) -> dict[str, Any]:
     """Parse a JSON object that may hold `//` and `/* */` comments and trailing commas.
 
     Raises:
-        ConfigError: naming `source`, line, column and the JSON error.
+        ConfigError: naming `source`, line, column and the JSON error, or a key that occurs twice in one object.
     """
     bare = _COMMENT.sub(lambda found: found.group(1) or re.sub(r"[^\n]", " ", found.group(0)), text)
     bare = _TRAILING_COMMA.sub(lambda found: found.group(1) or " ", bare)
     try:
-        parsed = json.loads(bare)
+        parsed = json.loads(bare, object_pairs_hook=_without_duplicates)
+    except _DuplicateKeyError as error:
+        raise ConfigError(f"{source}: the key {error.args[0]!r} occurs twice in one object. Keep one of them.") from error
     except json.JSONDecodeError as error:
         raise ConfigError(f"{source}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}.") from error
     if not isinstance(parsed, dict):
@@ -53,7 +55,11 @@ def load_json(path: Path | str) -> dict[str, Any]:
         near = sorted(str(found) for found in path.parent.glob("*.json")) if path.parent.is_dir() else []
         there = f" Found there: {', '.join(near)}." if near else ""
         raise ConfigError(f"config = {str(path)!r}: no such file (looked at {path.resolve()}).{there}")
-    return parse_json(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark in front
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}). Save the file as UTF-8.") from error
+    return parse_json(text, str(path))
 
 
 def apply_overrides(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -91,6 +97,19 @@ def build(config_class: type[ConfigT], tree: Mapping[str, Any], source: str) -> 
     except ValidationError as error:
         lines = [_explain(config_class, detail) for detail in error.errors()]
         raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from error
+
+
+class _DuplicateKeyError(Exception):
+    """A key occurs twice in one object: JSON would silently take the last."""
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise _DuplicateKeyError(key)
+        result[key] = value
+    return result
 
 
 def _explain(config_class: type[BaseModel], detail: Any) -> str:
