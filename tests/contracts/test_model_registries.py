@@ -26,6 +26,8 @@ LOSS_KEYS = {"loss", "velocity_loss", "type_loss", "mae_linear_x", "mae_linear_y
 
 every_head = pytest.mark.parametrize("name", act_heads.names())
 every_backbone = pytest.mark.parametrize("name", backbones.names())
+PAIRS = sorted({(model, "LSTMDecoder") for model in backbones} | {("tiny", head) for head in act_heads})
+every_pair = pytest.mark.parametrize(("model", "head"), PAIRS)
 
 
 def head_options(name: str) -> dict[str, Any]:
@@ -227,14 +229,14 @@ def test_vision_parameters_are_the_backbones_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("use_state", [False, True])
-@pytest.mark.parametrize(("model", "head"), [(model, "LSTMDecoder") for model in backbones] + [("tiny", head) for head in act_heads])
+@every_pair
 def test_the_gradient_reaches_every_trainable_parameter(model: str, head: str, use_state: bool) -> None:
     policy = make_policy(model, head, use_state=use_state, state_dropout=0.0).train()
     policy.loss(make_batch(policy))["loss"].backward()
     assert starved(policy) == []
 
 
-@pytest.mark.parametrize(("model", "head"), [(model, "LSTMDecoder") for model in backbones] + [("tiny", head) for head in act_heads])
+@every_pair
 def test_a_policy_overfits_one_batch(model: str, head: str) -> None:
     policy = make_policy(model, head).train()
     batch = make_batch(policy)

@@ -118,7 +118,7 @@ def test_nan_never_leaves_and_does_not_stay(policy) -> None:
     healthy = bias.detach().clone()
     with torch.no_grad():
         bias.fill_(torch.nan)
-    with pytest.raises(CheckpointError, match="action_chunk = .*nan.*the policy computed a number that is not finite"):
+    with pytest.raises(CheckpointError, match=r"action_chunk = .*nan.*the policy computed a number that is not finite"):
         session.predict_action_chunk(look(1))
     with torch.no_grad():
         bias.copy_(healthy)

@@ -162,7 +162,7 @@ def test_an_unusable_device_is_named(saved) -> None:
 
 
 def test_provenance_is_plain_json(make_policy) -> None:
-    for odd in ({"path": Path(".")}, {"loss": float("nan")}):
+    for odd in ({"path": Path("data")}, {"loss": float("nan")}):
         with pytest.raises(CheckpointError, match="provenance is plain JSON"):
             policy_payload(make_policy(), odd)
 

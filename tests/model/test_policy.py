@@ -55,7 +55,9 @@ def test_the_tiny_policy_has_about_half_a_million_parameters() -> None:
 @pytest.mark.parametrize("size", [(40, 32), (16, 16), (32, 65)])
 def test_tiny_refuses_sizes_that_do_not_halve_four_times(size: tuple[int, int]) -> None:
     config = PolicyConfig(rate_hz=2.5, preprocess=PreprocessConfig(image_size=size))
-    with pytest.raises(ConfigError, match=r"preprocess\.image_size = .*multiples of 16, at least 32\. For example \[64, 64\]\."):
+    with pytest.raises(
+        ConfigError, match=r"preprocess\.image_size = .*multiples of 16, at least 32\. For example \[64, 64\]\."
+    ):
         build_policy(config)
 
 

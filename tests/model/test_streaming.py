@@ -112,9 +112,9 @@ def test_chunks_are_physical(policy) -> None:
 def test_one_step_policies_stream_too(make_policy) -> None:
     policy = make_policy(history="one_step", window_size=1, act_head={"type": "FCDecoder", "hidden_size": 16})
     window, stream = FeatureWindow(1), drive(0, 3, "go")
-    for step, observation in enumerate(stream):
+    for observation in stream:
         chunk = predict_chunks(policy, [window], [observation])[0]
-        np.testing.assert_allclose(chunk, recomputed(policy, [stream[step]]), atol=TOLERANCE, rtol=0)
+        np.testing.assert_allclose(chunk, recomputed(policy, [observation]), atol=TOLERANCE, rtol=0)
     assert len(window) == 1
 
 
@@ -122,5 +122,7 @@ def test_training_mode_and_unequal_counts_are_refused(policy) -> None:
     stream = drive(0, 2, "go")
     with pytest.raises(MobileVLAError, match=r"1 windows, 2 observations.*one window per observation"):
         predict_chunks(policy, [FeatureWindow(4)], stream)
-    with pytest.raises(MobileVLAError, match=r"policy\.training = True: inference needs evaluation mode\. Call policy\.eval\(\)\."):
+    with pytest.raises(
+        MobileVLAError, match=r"policy\.training = True: inference needs evaluation mode\. Call policy\.eval\(\)\."
+    ):
         predict_chunks(policy.train(), [FeatureWindow(4)], stream[:1])
