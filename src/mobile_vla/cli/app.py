@@ -36,7 +36,8 @@ def main() -> None:
     """Run the command line on `sys.argv`. Exit codes: 0 done, 1 an error that has a remedy, 2 wrong usage, 130 interrupted."""
     arguments = debug_first(sys.argv[1:])
     with errors_as_messages(debug=_DEBUG in arguments[:1]):
-        build_app()(arguments, prog_name="mobile-vla")
+        app = build_app()  # imports every command: a missing package is already told here
+    app(arguments, prog_name="mobile-vla")
 
 
 def build_app() -> typer.Typer:

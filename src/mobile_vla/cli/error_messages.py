@@ -73,17 +73,25 @@ def message_of(error: BaseException) -> str | None:
 
 
 def extra_of(package: str) -> str | None:
-    """Return the first extra of this distribution that brings the import package `package`, None when none does."""
+    """Return the smallest extra of this distribution that brings the import package `package`, None when none does."""
+    brings = _packages_of_extras()
+    fitting = [extra for extra, packages in brings.items() if package in packages]
+    return min(fitting, key=lambda extra: len(brings[extra]), default=None)
+
+
+def _packages_of_extras() -> dict[str, set[str]]:
+    """Return the import packages of each extra, from the installed metadata (where extras that hold others are flat)."""
     try:
         requirements = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
-        return None
+        return {}
+    result: dict[str, set[str]] = {}
     for requirement in requirements:
         name = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
-        if name and extra and _IMPORT_NAMES.get(name[0], name[0].replace("-", "_")) == package:
-            return extra[1]
-    return None
+        if name and extra:
+            result.setdefault(extra[1], set()).add(_IMPORT_NAMES.get(name[0], name[0].replace("-", "_")))
+    return result
 
 
 def _leave(message: str, status: int, debug: bool) -> None:

@@ -16,7 +16,7 @@ from mobile_vla.core.errors import DataError, problem
 Side = Literal["left", "right"]
 Layout = Literal["vert", "hori"]
 
-_NAME = re.compile(r"^(?P<boxes>\d+)box_(?P<layout>vert|hori)_(?P<side>left|right)$")
+_NAME = re.compile(r"(?P<boxes>\d+)box_(?P<layout>vert|hori)_(?P<side>left|right)")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def other_side(side: Side) -> Side:
 
 def parse_scenario(name: str) -> Scenario:
     """Return the scenario called `name`. Raises DataError for a name outside the grammar."""
-    found = _NAME.match(name)
+    found = _NAME.fullmatch(name)
     if found is None:
         rule = "a scenario is {N}box_{vert|hori}_{left|right}"
         raise DataError(problem("scenario", name, rule, "For example 1box_vert_left"))
