@@ -105,7 +105,7 @@ class OpenLoopResult:
         episodes, frames: how many were held out.
         training_episodes: how many the baselines were made of.
         measures: predictor -> measure (`mae.linear_x`, ..., `rmse.angular_z`, `type_accuracy`, `pm`, `dm`) -> number.
-        better_than: baseline -> measure -> how much better the model is, paired by frame; certain when the interval
+        better_than: baseline -> measure -> how much better the model is, paired by frame; clear when the interval
             excludes 0. Absent for RMSE, which is no mean over frames.
         recall: predictor -> motion direction -> share that it names of the frames recorded so; None without any.
         directions: motion direction -> how many frames were recorded with it.

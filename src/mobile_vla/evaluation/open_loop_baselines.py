@@ -38,7 +38,7 @@ def mean_velocity(training: Sequence[NDArray[np.floating]], column: int) -> Base
 
 
 def majority_class(training: Sequence[NDArray[np.floating]], classes_of: Callable[[Any], NDArray[np.int64]]) -> Baseline:
-    """Return the most common class of `training`, `(T_i, 4)` each, over all frames and at each position; the lowest of equals."""
+    """Return the most common class of `training`, `(T_i, 4)` each, over all frames and at each position."""
     return _baseline([classes_of(actions) for actions in training], _most_common, np.int64)
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mobile_vla.evaluation.open_loop import HeldOut
 from mobile_vla.task.actions import ACTION_NAMES, VELOCITY_LIMIT
 
-WIDTH: Final = 640
-HEIGHT: Final = 170
+WIDTH: Final = 440
+HEIGHT: Final = 160
 LEFT: Final = 44
 BOTTOM: Final = 26
 TOP: Final = 10

@@ -117,7 +117,7 @@ def _gain_table(tree: Tree) -> str:
     names = [f"mae.{column}" for column in _UNITS] + list(CLASSES)
     columns = ["measure", *(f"better than {html.words(who)} by" for who in tree["better_than"])]
     rows = [(_label(name), [_gain(row[name], name) for row in tree["better_than"].values()], False) for name in names]
-    note = "Paired by frame. The model is better for certain where the whole interval lies above 0."
+    note = "Paired by frame. The model is clearly better where the whole interval lies above 0."
     return f"<p>{note}</p>{html.table('Gain of the model over each baseline', columns, rows)}"
 
 
@@ -156,7 +156,7 @@ def _tracks(held_out: Sequence[HeldOut], column: int | None) -> str:
     ]
     rest = f" {len(figures)} of {len(held_out)} episodes are drawn." if len(figures) < len(held_out) else ""
     note = f"Driven: line. Predicted: dashed. + is to the left.{rest}" if drawn else f"Driven: line. Predicted: dashed.{rest}"
-    return f'<p>{note}</p><div class="grid wide">{"".join(figures)}</div>'
+    return f'<p>{note}</p><div class="grid tracks">{"".join(figures)}</div>'
 
 
 def _reading() -> str:
@@ -167,7 +167,8 @@ def _reading() -> str:
         **{html.words(who): text for who, text in PREDICTORS.items()},
         "PM": f"Frames whose action class (signs of the three velocities) equals the recorded one. {bands}",
         "DM": "Frames whose motion direction (left, straight, right, stop) equals the recorded one.",
-        "Interval": "95 %, from drawing whole episodes anew: frames of one episode resemble each other.",
+        "Interval": "95 %, from drawing whole episodes anew: frames of one episode resemble each other. "
+        "Near 0 or 100 %, and with few episodes, it is too narrow.",
     }
     advice = (
         "A policy that copies recordings well may still not drive. Judge it by closed-loop success before it goes on a robot."

@@ -26,12 +26,13 @@ caption { text-align:left; padding:.6rem .75rem .2rem; }
 th, td { padding:.4rem .75rem; text-align:right; border-top:1px solid var(--line); vertical-align:middle; white-space:nowrap; }
 thead th { border-top:0; color:var(--soft); font-weight:500; font-size:.8125rem; }
 th[scope=row], thead th:first-child, thead th.left { text-align:left; font-weight:500; }
-tr.main th, tr.main td { font-weight:700; }
+tr.main th, tr.main td { font-weight:700; } tr.main .small { font-weight:400; }
 td.words { text-align:left; white-space:normal; min-width:16rem; }
 td.interval { min-width:8.5rem; text-align:left; }
 td.interval svg { display:block; width:100%; height:.75rem; margin-top:.15rem; }
 .grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr)); gap:1rem; }
 .grid.wide { grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr)); }
+.grid.tracks { grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr)); }
 figure { margin:0; padding:.6rem; background:var(--card); border:1px solid var(--line); border-radius:.5rem; min-width:0; }
 figure img { display:block; max-width:100%; height:auto; border-radius:.25rem; }
 figure img + svg.floor, figure svg.floor + img { margin-top:.5rem; }
@@ -46,6 +47,6 @@ svg.track { display:block; width:100%; height:auto; }
 @media (max-width:30rem) { .headline { font-size:1.25rem; } dl { grid-template-columns:1fr; gap:0; } dd { margin-bottom:.5rem; }
   table { font-size:.875rem; } th, td { padding:.35rem .45rem; }
   td.interval { min-width:7.5rem; } .grid { grid-template-columns:1fr 1fr; gap:.6rem; }
-  .grid.wide { grid-template-columns:1fr; } }
+  .grid.wide, .grid.tracks { grid-template-columns:1fr; } }
 @media print { body { max-width:none; } figure, tr { break-inside:avoid; } }
 """
