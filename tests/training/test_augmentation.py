@@ -26,9 +26,11 @@ STRENGTHS = [{"color_jitter": 0.3}, {"gaussian_noise": 0.05}, {"random_shift": 0
 def test_each_one_changes_the_pixels_and_stays_in_range(strengths: dict[str, float]) -> None:
     images = windows()
     changed = augment(images, **strengths)
-    assert changed.shape == images.shape and changed.dtype == torch.float32
+    assert changed.shape == images.shape
+    assert changed.dtype == torch.float32
     assert (changed - images / 255.0).abs().amax(dim=(1, 2, 3, 4)).min() > 0.01
-    assert changed.min() >= 0.0 and changed.max() <= 1.0
+    assert changed.min() >= 0.0
+    assert changed.max() <= 1.0
 
 
 @pytest.mark.parametrize("strengths", STRENGTHS)
@@ -68,7 +70,8 @@ def test_noise_has_the_asked_deviation_and_is_fresh_in_each_frame() -> None:
 def test_jitter_keeps_within_its_strength_on_grey() -> None:
     grey = torch.full((3, 1, 4, 4, 3), 128, dtype=torch.uint8)
     ratio = augment(grey, color_jitter=0.1) / (128 / 255.0)
-    assert ratio.min() > 0.8 and ratio.max() < 1.2
+    assert ratio.min() > 0.8
+    assert ratio.max() < 1.2
 
 
 def test_off_means_unchanged() -> None:

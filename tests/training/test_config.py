@@ -48,7 +48,7 @@ def test_each_mistake_has_its_message(config_file: Path, override: str, message:
 def test_rate_is_required(tmp_path: Path) -> None:
     path = tmp_path / "empty.json"
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(ConfigError, match="rate_hz: this key is required."):
+    with pytest.raises(ConfigError, match=r"rate_hz: this key is required\."):
         load_train_config(path)
 
 
@@ -58,7 +58,7 @@ def test_conflicting_warm_ups_are_refused_with_both_values(config_file: Path) ->
 
 
 def test_a_floor_without_a_cosine_is_refused(config_file: Path) -> None:
-    with pytest.raises(ConfigError, match="min_lr_scale = 0.1 has no effect with scheduler = 'constant'"):
+    with pytest.raises(ConfigError, match=r"min_lr_scale = 0\.1 has no effect with scheduler = 'constant'"):
         load_train_config(config_file, ["min_lr_scale=0.1", "scheduler=constant"])
 
 

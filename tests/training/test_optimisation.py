@@ -27,13 +27,17 @@ def test_norms_and_biases_do_not_decay_and_frozen_weights_are_left_out() -> None
 def test_warm_up_rises_then_cosine_falls_to_the_floor() -> None:
     schedule = rate_schedule(config(max_epochs=10, warmup_epochs=1, min_lr_scale=0.1), batches_per_epoch=20)
     rates = [schedule(step) for step in range(201)]
-    assert rates[:21] == sorted(rates[:21]) and rates[0] < 0.06 and rates[20] == 1.0
-    assert rates[20:] == sorted(rates[20:], reverse=True) and rates[200] == pytest.approx(0.1)
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[0] < 0.06
+    assert rates[20] == 1.0
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[200] == pytest.approx(0.1)
 
 
 def test_constant_stays_at_its_peak() -> None:
     schedule = rate_schedule(config(scheduler="constant", warmup_steps=4), batches_per_epoch=20)
-    assert schedule(0) == pytest.approx(0.2) and {schedule(step) for step in range(4, 500)} == {1.0}
+    assert schedule(0) == pytest.approx(0.2)
+    assert {schedule(step) for step in range(4, 500)} == {1.0}
 
 
 def test_accumulation_and_max_steps_shorten_the_schedule() -> None:

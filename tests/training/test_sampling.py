@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.training.sampling import Position, Share, TrainingBatches, ValidationBatches, epoch_order
+from mobile_vla.training.sampling import ALONE, Position, Share, TrainingBatches, ValidationBatches, epoch_order
 
 
-def batches(samples: int, size: int, steps: int | None = None, epoch: int = 0, done: int = 0, share: Share = Share()) -> list:
+def batches(samples: int, size: int, steps: int | None = None, epoch: int = 0, done: int = 0, share: Share = ALONE) -> list:
     return list(TrainingBatches(lambda: samples, size, steps, 5, lambda: Position(epoch, done), share))
 
 

@@ -1,7 +1,7 @@
 """Changes to training images, on the batch and on its device.
 
-Legend: `B` batch, `T` window frames, `H` `W` pixels. What happens to a window follows from (seed, epoch, sample) alone: neither the
-worker, nor the batch in which the window lands, nor a resumed run changes it.
+Legend: `B` batch, `T` window frames, `H` `W` pixels. What happens to a window follows from (seed, epoch, sample) alone: neither
+the worker, nor the batch in which the window lands, nor a resumed run changes it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Augmentation:
 
 
 def _jitter(images: Tensor, draws: _Draws, strength: float) -> Tensor:
-    """Scale brightness, contrast and saturation by 1 +- strength, and each channel (the light's colour) by 1 +- strength / 2."""
+    """Scale brightness, contrast and saturation by 1 +- strength, each channel (the light's colour) by 1 +- strength / 2."""
     scaled = images * (1.0 + strength * draws.brightness) * (1.0 + 0.5 * strength * draws.gain)
     grey = (scaled * scaled.new_tensor(_LUMA)).sum(dim=-1, keepdim=True)
     saturated = grey + (scaled - grey) * (1.0 + strength * draws.saturation)

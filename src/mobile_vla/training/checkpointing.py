@@ -5,8 +5,8 @@
                              mobile_vla-epoch=10-val_loss=0.1234.ckpt    the `save_top_k` best ones
                              previous_<timestamp>/                       what an earlier run left
 
-One write per epoch: the other names are hard links to the same bytes (copies where the file system has none), so each file stands
-alone and none is ever half written.
+One write per epoch: the other names are hard links to the same bytes (copies where the file system has none), so each file
+stands alone and none is ever half written.
 """
 
 from __future__ import annotations

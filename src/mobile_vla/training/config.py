@@ -1,7 +1,7 @@
 """The training configuration: the guide's JSON as one closed, frozen schema.
 
-Every key that is accepted has its effect; what does not exist for the chosen backbone is refused here, with both values named. No
-device is probed and no file but the configuration itself is read.
+Every key that is accepted has its effect; what does not exist for the chosen backbone is refused here, with both values named.
+No device is probed and no file but the configuration itself is read.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Precision = Literal["32-true", "bf16-mixed"]
 class AugmentationConfig(Config):
     """Changes to training images; all off by default. See `training.augmentation` for what each one does."""
 
-    color_jitter: float = Field(0.0, ge=0.0, le=1.0)
+    color_jitter: float = Field(default=0.0, ge=0.0, le=1.0)
     """Largest relative change of brightness, contrast and saturation, and of each channel's gain by half of it."""
-    gaussian_noise: float = Field(0.0, ge=0.0, le=0.5)
+    gaussian_noise: float = Field(default=0.0, ge=0.0, le=0.5)
     """Standard deviation of the pixel noise, images being in [0, 1]."""
-    random_shift: float = Field(0.0, ge=0.0, le=0.5)
+    random_shift: float = Field(default=0.0, ge=0.0, le=0.5)
     """Largest shift as a fraction of the image's height and width; one shift for a whole window."""
 
 
@@ -57,51 +57,51 @@ class TrainerConfig(Config):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int | Literal["auto"] = "auto"
     """How many devices; a CPU counts as one."""
-    num_nodes: int = Field(1, ge=1)
+    num_nodes: int = Field(default=1, ge=1)
     strategy: Literal["auto", "ddp"] = "auto"
-    accumulate_grad_batches: int = Field(1, ge=1)
+    accumulate_grad_batches: int = Field(default=1, ge=1)
     """Batches whose gradients are summed into one optimiser step."""
-    gradient_clip_val: float | None = Field(1.0, gt=0.0)
+    gradient_clip_val: float | None = Field(default=1.0, gt=0.0)
     """Largest norm of the gradient; None: not clipped."""
-    log_every_n_steps: int = Field(10, ge=1)
-    check_val_every_n_epoch: int = Field(1, ge=1)
-    save_top_k: int = Field(3, ge=0)
+    log_every_n_steps: int = Field(default=10, ge=1)
+    check_val_every_n_epoch: int = Field(default=1, ge=1)
+    save_top_k: int = Field(default=3, ge=0)
     """How many `mobile_vla-epoch=..-val_loss=...ckpt` are kept beside last and best."""
-    cpu_threads: int = Field(2, ge=1)
+    cpu_threads: int = Field(default=2, ge=1)
     """Threads of one process on the CPU; never more than the machine has."""
 
 
 class TrainConfig(PolicyConfig):
     """Everything that a training run is made of: the policy's own keys and these, in one flat object as the guide writes it."""
 
-    task_name: str = Field("mobile_vla", min_length=1, pattern=r"^[\w.-]+$")
+    task_name: str = Field(default="mobile_vla", min_length=1, pattern=r"^[\w.-]+$")
     """Names the log folder: letters, digits, `_`, `.` and `-`."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
     data_dir: str = "ROS_action/mobile_vla_dataset"
     """Relative paths are relative to the folder in which the command runs."""
-    val_fraction: float = Field(0.1, gt=0.0, lt=1.0)
+    val_fraction: float = Field(default=0.1, gt=0.0, lt=1.0)
     on_rate_mismatch: OnMismatch = "refuse"
     train_dataset: TrainDatasetConfig = TrainDatasetConfig()
-    num_workers: int = Field(0, ge=0)
+    num_workers: int = Field(default=0, ge=0)
     """Processes that gather batches; 0 is fastest while the frames are in memory."""
 
     train_setup: TrainSetupConfig = TrainSetupConfig()
-    batch_size: int = Field(4, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     """Windows per device and step."""
-    learning_rate: float = Field(1e-4, gt=0.0)
-    weight_decay: float = Field(0.01, ge=0.0)
+    learning_rate: float = Field(default=1e-4, gt=0.0)
+    weight_decay: float = Field(default=0.01, ge=0.0)
     """Not applied to norms, biases and other vectors."""
     scheduler: Literal["cosine", "constant"] = "cosine"
-    min_lr_scale: float = Field(0.01, ge=0.0, le=1.0)
+    min_lr_scale: float = Field(default=0.01, ge=0.0, le=1.0)
     """Where the cosine ends, as a fraction of `learning_rate`."""
-    warmup_epochs: float = Field(0.0, ge=0.0)
-    warmup_steps: int = Field(0, ge=0)
+    warmup_epochs: float = Field(default=0.0, ge=0.0)
+    warmup_steps: int = Field(default=0, ge=0)
     """Optimiser steps in which the rate rises linearly; an alternative to `warmup_epochs`."""
-    max_epochs: int = Field(10, ge=1)
-    steps_per_epoch: int | None = Field(None, ge=1)
+    max_epochs: int = Field(default=10, ge=1)
+    steps_per_epoch: int | None = Field(default=None, ge=1)
     """Batches per epoch; None: one pass over all samples."""
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps after which training stops; None: `max_epochs` alone decides."""
 
     trainer: TrainerConfig = TrainerConfig()

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from mobile_vla.core.errors import CheckpointError, problem
+from mobile_vla.core.errors import CheckpointError, DataError, problem
 from mobile_vla.data.frame_store import FrameStore
 from mobile_vla.data.reader import find_episodes
-from mobile_vla.data.splits import Split, split_episodes
+from mobile_vla.data.splits import Split, make_split
 from mobile_vla.data.windows import chunk_rows, window_rows
 from mobile_vla.model.batch import Batch
 from mobile_vla.model.preprocess import Preprocessor
@@ -68,18 +68,19 @@ class WindowDataset(Dataset[Samples]):
     def __getitems__(self, samples: NDArray[np.int64]) -> Samples:
         """Return the batch of the windows that end at frames `samples` `(B,)`."""
         ends = np.asarray(samples, dtype=np.int64)
-        frames, frame_mask, rows, target_mask = self._rows(ends)
-        instruction = self.store.instruction_index[ends]
-        state_mask = self.store.state_mask[frames] & frame_mask
+        store = self.store
+        frames, frame_mask = window_rows(ends, store.starts[ends], self._window)
+        rows, target_mask = chunk_rows(frames, store.ends[ends], self._chunk)
+        instruction = store.instruction_index[ends]
         arrays = Batch(
-            images=_tensor(self.store.images[frames]),
+            images=_tensor(store.images[frames]),
             frame_mask=_tensor(frame_mask),
             tokens=_tensor(self._tokens[instruction]),
             token_mask=_tensor(self._token_masks[instruction]),
-            states=_tensor(self.store.states[frames]),
-            state_mask=_tensor(state_mask),
+            states=_tensor(store.states[frames]),
+            state_mask=_tensor(store.state_mask[frames] & frame_mask),
             targets=_tensor(self._targets[rows]),
-            target_mask=_tensor(target_mask),
+            target_mask=_tensor(target_mask & frame_mask[..., None]),
         )
         return Samples(arrays, torch.from_numpy(ends))
 
@@ -109,15 +110,18 @@ class EpisodeDataModule(pl.LightningDataModule):
         paths = find_episodes(config.data_dir)
         self.config = config
         self.files = len(paths)
-        self.split: Split = split_episodes(paths, config.val_fraction, config.seed)
+        self.split: Split = make_split(paths, config.val_fraction, config.seed)
+        if not self.split.val:
+            raise DataError(problem("data_dir", config.data_dir, "one episode cannot both train and validate", "Record more"))
         self._preprocessor = preprocessor
         self._normaliser = normaliser
         self._added: list[Path] = []
 
     def load(self) -> None:
         """Read all frames at the policy's size and cadence. Raises DataError for an episode that cannot be used."""
-        self.train_set = self._dataset(self.split.train)
-        self.val_set = self._dataset(self.split.val)
+        train, val = self.split.paths(self.config.data_dir)
+        self.train_set = self._dataset(train)
+        self.val_set = self._dataset(val)
 
     def add_episodes(self, paths: Sequence[Path | str]) -> None:
         """Append episodes to the training set; the next epoch draws from them. They are never validated on.
@@ -133,19 +137,22 @@ class EpisodeDataModule(pl.LightningDataModule):
     def data_hash(self) -> str:
         """SHA-256 over what is trained on: actions, instructions and file names, in order."""
         digest = hashlib.sha256()
-        for path in [*self.split.train, *self._added]:
-            digest.update(Path(path).name.encode())
+        for episode in self.train_set.store.episodes:
+            digest.update(episode.path.name.encode())
         digest.update(np.ascontiguousarray(self.train_set.store.actions).tobytes())
         digest.update("\n".join(self.train_set.store.instructions).encode())
         return digest.hexdigest()
 
     def train_dataloader(self) -> DataLoader[Samples]:
         """Return the loader of the training set, for the epoch in which training stands."""
-        config = self.config
-        batches = TrainingBatches(
-            lambda: len(self.train_set), config.batch_size, config.steps_per_epoch, config.seed, self._position, self._share()
+        return self._loader(self.train_set, self.training_batches())
+
+    def training_batches(self) -> TrainingBatches:
+        """Return the batches of an epoch; their number is the number of steps before gradients are accumulated."""
+        config, share = self.config, self._share()
+        return TrainingBatches(
+            lambda: len(self.train_set), config.batch_size, config.steps_per_epoch, config.seed, self._position, share
         )
-        return self._loader(self.train_set, batches)
 
     def val_dataloader(self) -> DataLoader[Samples]:
         """Return the loader of the validation set: every window once."""
@@ -153,29 +160,29 @@ class EpisodeDataModule(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run has to find again, as plain values."""
-        return {"split_hash": self.split.hash, "added": [str(path) for path in self._added]}
+        return {"split_hash": self.split.sha256, "added": [str(path) for path in self._added]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Check that the data are those of the checkpoint, and append what had been added. Raises CheckpointError."""
-        if state_dict["split_hash"] != self.split.hash:
-            rule = f"the checkpoint was trained on another split ({state_dict['split_hash']!r}), so it cannot be continued exactly"
+        if state_dict["split_hash"] != self.split.sha256:
+            rule = f"the checkpoint was trained on another split ({state_dict['split_hash']!r})"
             remedy = "Restore data_dir, seed and val_fraction, or start from its weights with --init-from"
-            raise CheckpointError(problem("split", self.split.hash, rule, remedy))
+            raise CheckpointError(problem("split", self.split.sha256, rule, remedy))
         self.add_episodes([path for path in state_dict["added"] if Path(path) not in self._added])
 
     def _dataset(self, paths: Sequence[Path]) -> WindowDataset:
-        store = FrameStore(paths, self._preprocessor.resize, self.config.rate_hz, self.config.on_rate_mismatch)
+        store = FrameStore(self._preprocessor.resize, self.config.rate_hz, self.config.on_rate_mismatch)
+        store.append(paths)
         return WindowDataset(store, self._preprocessor, self._normaliser, self.config.window_size, self.config.fwd_pred_next_n)
 
     def _loader(self, dataset: WindowDataset, batches: Any) -> DataLoader[Samples]:
-        loader = DataLoader(
+        return DataLoader(
             dataset,
             batch_sampler=batches,
             num_workers=self.config.num_workers,
             collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),
         )
-        return cast("DataLoader[Samples]", loader)
 
     def _position(self) -> Position:
         """Return where training stands; Lightning's epoch counter lags behind just when a finished epoch is resumed from."""
@@ -187,7 +194,7 @@ class EpisodeDataModule(pl.LightningDataModule):
         return Share() if self.trainer is None else Share(self.trainer.global_rank, self.trainer.world_size)
 
 
-def _as_it_is(samples: Samples) -> Samples:
+def _as_it_is(samples: Any) -> Any:
     """Collate nothing: the data set gathers whole batches."""
     return samples
 

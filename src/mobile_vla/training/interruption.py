@@ -13,14 +13,14 @@ from lightning.pytorch.callbacks import Callback
 from mobile_vla.training.checkpointing import Checkpoints
 
 
-class Interrupted(Exception):
+class InterruptedTraining(Exception):
     """Training was stopped by the user after its state had been saved."""
 
 
 class CleanInterrupt(Callback):
-    """The first Ctrl-C ends training after the current optimiser step, saved so that it resumes exactly; a second one ends it at once.
+    """The first Ctrl-C ends training after the current optimiser step, saved so that it resumes exactly.
 
-    While validation runs, its end is awaited.
+    While validation runs, its end is awaited. A second Ctrl-C ends training at once, without saving.
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
@@ -28,10 +28,16 @@ class CleanInterrupt(Callback):
         self._requested = False
         self._previous: Any = None
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def __enter__(self) -> CleanInterrupt:
         """Take over Ctrl-C (only the main thread may)."""
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give Ctrl-C back to whoever had it."""
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -40,22 +46,16 @@ class CleanInterrupt(Callback):
         whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if self._requested and whole_step and not trainer.is_last_batch:
             self._checkpoints.save_last(trainer)
-            raise Interrupted
+            self._stop(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop here when the request came at the end of the last epoch, whose state has just been saved."""
         if self._requested and trainer.current_epoch > 0:
-            raise Interrupted
+            self._stop(trainer)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give Ctrl-C back."""
-        self.release()
-
-    def release(self) -> None:
-        """Give Ctrl-C back to whoever had it."""
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+    def _stop(self, trainer: pl.Trainer) -> None:
+        path = self._checkpoints.last_path
+        raise InterruptedTraining(f"Stopped after {trainer.global_step} steps. Continue with --resume {path}")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._requested:

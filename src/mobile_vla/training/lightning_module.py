@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import lightning.pytorch as pl
 import torch
@@ -26,11 +26,11 @@ class Samples(NamedTuple):
 
     Attributes:
         batch: the windows.
-        index: `(B,)` int64, the number of each window in its data set.
+        numbers: `(B,)` int64, the number of each window in its data set.
     """
 
     batch: Batch
-    index: Tensor
+    numbers: Tensor
 
 
 class PolicyModule(pl.LightningModule):
@@ -53,7 +53,7 @@ class PolicyModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and its schedule, stepped once per optimiser step."""
         optimiser = make_optimiser(self.policy, self.config)
-        schedule = rate_schedule(self.config, int(self.trainer.num_training_batches))
+        schedule = rate_schedule(self.config, len(cast(Any, self.trainer).datamodule.training_batches()))
         scheduler = make_scheduler(optimiser, schedule)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -70,16 +70,16 @@ class PolicyModule(pl.LightningModule):
         """Return the loss of one batch. Raises MobileVLAError when it is not finite."""
         batch = samples.batch
         if self._augment.active:
-            batch = batch._replace(images=self._augment(batch.images, samples.index, self.current_epoch))
+            batch = batch._replace(images=self._augment(batch.images, samples.numbers, self.current_epoch))
         measures = self.policy.loss(batch)
         self._check_finite(measures["loss"], batch_idx)
-        self._log_measures("train", measures, len(samples.index))
+        self._log_measures("train", measures, len(samples.numbers))
         return measures["loss"]
 
     def validation_step(self, samples: Samples, batch_idx: int) -> None:
         """Log the measures of one validation batch."""
         measures = self.policy.loss(samples.batch)
-        size = len(samples.index)
+        size = len(samples.numbers)
         self.log("val_loss", measures["loss"], batch_size=size, prog_bar=True, sync_dist=True)
         others = {f"val/{name}": value for name, value in measures.items() if name != "loss"}
         self.log_dict(others, batch_size=size, sync_dist=True)
@@ -92,7 +92,7 @@ class PolicyModule(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, samples: Samples, batch_idx: int) -> None:
         """Log the learning rate, the pace, and which share of the time was spent waiting for data."""
-        self._clock.step_done(len(samples.index))
+        self._clock.step_done(len(samples.numbers))
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log("train/samples_per_s", self._clock.samples_per_s)
         self.log("train/data_wait_share", self._clock.wait_share)
@@ -107,17 +107,19 @@ class PolicyModule(pl.LightningModule):
         self.log_dict(named, on_step=True, on_epoch=False, batch_size=size)
 
     def _check_finite(self, loss: Tensor, batch_idx: int) -> None:
-        if math.isfinite(float(loss.detach())):
+        value = float(loss.detach())
+        if math.isfinite(value):
             return
         where = f"epoch {self.current_epoch}, batch {batch_idx}"
         remedy = (
             f"Lower learning_rate ({self.config.learning_rate:g}) or trainer.gradient_clip_val "
             f"({self.config.trainer.gradient_clip_val}), or set train_setup.precision to '32-true'"
         )
-        raise TrainingDiverged(problem("loss", float(loss), f"the loss is a finite number, and here ({where}) it is not", remedy))
+        rule = f"the loss is a finite number, and here ({where}) it is not"
+        raise TrainingDivergedError(problem("loss", value, rule, remedy))
 
 
-class TrainingDiverged(MobileVLAError):
+class TrainingDivergedError(MobileVLAError):
     """The loss became NaN or infinite."""
 
 

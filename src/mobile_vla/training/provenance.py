@@ -14,8 +14,8 @@ from mobile_vla.training.data_module import EpisodeDataModule
 class Provenance:
     """Called for every checkpoint; returns plain JSON.
 
-    Keys: `task_name`, `version`, `git_commit` (None outside a repository), `split_hash`, `data_hash`, `rate_hz`, `config`, `samples`
-    (`train`, `val`), `best_val_loss` (None before the first validation).
+    Keys: `task_name`, `version`, `git_commit` (None outside a repository), `split_hash`, `data_hash`, `rate_hz`, `config`,
+    `samples` (`train`, `val`), `val_metrics` (of the newest validation), `best_val_loss` (None before the first).
     """
 
     def __init__(self, config: TrainConfig, data: EpisodeDataModule, checkpoints: Checkpoints) -> None:
@@ -33,7 +33,7 @@ class Provenance:
         """Return what is true now (the training set may have grown)."""
         return {
             **self._fixed,
-            "split_hash": self._data.split.hash,
+            "split_hash": self._data.split.sha256,
             "data_hash": self._data.data_hash,
             "samples": {"train": len(self._data.train_set), "val": len(self._data.val_set)},
             "val_metrics": self._checkpoints.val_metrics,

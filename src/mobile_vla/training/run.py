@@ -12,18 +12,19 @@ from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from mobile_vla.core.errors import CheckpointError, problem
-from mobile_vla.data.splits import Split
+from mobile_vla.data.splits import Split, save_split
 from mobile_vla.model.checkpoint import load_policy
 from mobile_vla.model.policy import VLAPolicy, build_policy
 from mobile_vla.training.checkpointing import AtomicCheckpointIO, Checkpoints, existing_checkpoint, move_aside
 from mobile_vla.training.config import TrainConfig, check_features
 from mobile_vla.training.data_module import EpisodeDataModule
-from mobile_vla.training.interruption import CleanInterrupt, Interrupted, StopAfterSteps
+from mobile_vla.training.interruption import CleanInterrupt, InterruptedTraining, StopAfterSteps
 from mobile_vla.training.lightning_module import PolicyModule
+from mobile_vla.training.progress_bar import EpochBar
 from mobile_vla.training.provenance import Provenance
 from mobile_vla.training.quiet import quiet_lightning
 
@@ -73,26 +74,28 @@ def train(
 
     Raises:
         ConfigError, DataError, CheckpointError: the input cannot be used.
-        TrainingDiverged: the loss became NaN or infinite.
+        TrainingDivergedError: the loss became NaN or infinite.
         KeyboardInterrupt: the user stopped it; `mobile_vla-last.ckpt` holds the state.
     """
     check_features(config)
     if resume is not None and init_from is not None:
         raise CheckpointError(problem("resume", str(resume), f"init_from = {str(init_from)!r} is given too", "Give only one"))
-    resume = None if resume is None else existing_checkpoint(resume, "resume").resolve()
     quiet_lightning()
     torch.set_num_threads(min(config.trainer.cpu_threads, os.cpu_count() or 1))
     pl.seed_everything(config.seed, verbose=False)
     policy = _make_policy(config, init_from)
+    resume = None if resume is None else _checked_resume(config, resume)
     data = EpisodeDataModule(config, policy.preprocessor, policy.normaliser)
     _announce(data, policy, say)
     folder = _run_folder(config, test_mode)
     checkpoints = _prepare_checkpoints(config, folder, resume, test_mode, say)
-    data.split.save(checkpoints.folder / "split.json")
+    save_split(data.split, checkpoints.folder / "split.json")
     module = PolicyModule(policy, config, Provenance(config, data, checkpoints))
-    trainer = _make_trainer(config, folder, checkpoints, test_mode, callbacks)
+    interrupt = CleanInterrupt(checkpoints)
+    trainer = _make_trainer(config, folder, test_mode, [*callbacks, interrupt, checkpoints])
     say("Starting training...")
-    _fit(trainer, module, data, resume, checkpoints, say)
+    with interrupt:
+        _fit(trainer, module, data, resume, say)
     _say_where(checkpoints, say)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return TrainResult(policy.cpu().eval(), checkpoints.best_path, checkpoints.last_path, metrics, data.split)
@@ -103,12 +106,18 @@ def _make_policy(config: TrainConfig, init_from: Path | str | None) -> VLAPolicy
         policy = build_policy(config.policy_config())
     else:
         policy = load_policy(existing_checkpoint(init_from, "init_from")).policy.train()
-        _check_same_policy(config, policy, init_from)
+        _check_same_policy(config, policy, "init_from", init_from)
     policy.freeze(config.train_setup.freeze_backbone, config.train_setup.train_vision)
     return policy
 
 
-def _check_same_policy(config: TrainConfig, policy: VLAPolicy, init_from: Path | str) -> None:
+def _checked_resume(config: TrainConfig, resume: Path | str) -> Path:
+    path = existing_checkpoint(resume, "resume").resolve()
+    _check_same_policy(config, load_policy(path).policy, "resume", path)
+    return path
+
+
+def _check_same_policy(config: TrainConfig, policy: VLAPolicy, field: str, path: Path | str) -> None:
     wanted = config.policy_config()
     differing = [
         f"{name} (checkpoint {getattr(policy.config, name)!r}, config {getattr(wanted, name)!r})"
@@ -117,7 +126,7 @@ def _check_same_policy(config: TrainConfig, policy: VLAPolicy, init_from: Path |
     ]
     if differing:
         rule = f"its policy differs from the config in {', '.join(differing)}"
-        raise CheckpointError(f"init_from = {str(init_from)!r}: {rule}. Make the config agree, or train from the start.")
+        raise CheckpointError(f"{field} = {str(path)!r}: {rule}. Make the config agree, or train from the start.")
 
 
 def _announce(data: EpisodeDataModule, policy: VLAPolicy, say: Say) -> None:
@@ -147,15 +156,11 @@ def _prepare_checkpoints(config: TrainConfig, folder: Path, resume: Path | None,
     return checkpoints
 
 
-def _make_trainer(
-    config: TrainConfig, folder: Path, checkpoints: Checkpoints, test_mode: bool, callbacks: Sequence[Callback]
-) -> pl.Trainer:
+def _make_trainer(config: TrainConfig, folder: Path, test_mode: bool, callbacks: Sequence[Callback]) -> pl.Trainer:
     options: dict[str, Any] = {}
     if test_mode:
         options = {"limit_train_batches": TEST_BATCHES, "limit_val_batches": TEST_BATCHES}
-    ours: list[Callback] = [TQDMProgressBar(), CleanInterrupt(checkpoints), checkpoints]
-    if config.max_steps is not None:
-        ours.append(StopAfterSteps(config.max_steps))
+    stop = [] if config.max_steps is None else [StopAfterSteps(config.max_steps)]
     machine = config.trainer
     return pl.Trainer(
         accelerator=machine.accelerator,
@@ -174,27 +179,21 @@ def _make_trainer(
         enable_model_summary=False,
         plugins=[AtomicCheckpointIO()],
         logger=TensorBoardLogger(folder / "logs", name=config.task_name),
-        callbacks=[*callbacks, *ours],
+        callbacks=[EpochBar(), *stop, *callbacks],
         **options,
     )
 
 
-def _fit(
-    trainer: pl.Trainer, module: PolicyModule, data: EpisodeDataModule, resume: Path | None, checkpoints: Checkpoints, say: Say
-) -> None:
+def _fit(trainer: pl.Trainer, module: PolicyModule, data: EpisodeDataModule, resume: Path | None, say: Say) -> None:
     """Run the loop. Lightning turns a hard Ctrl-C into SystemExit; both kinds leave here as KeyboardInterrupt."""
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-    except Interrupted as stop:
-        say(f"Stopped after {trainer.global_step} steps. Continue with --resume {checkpoints.last_path}")
+    except InterruptedTraining as stop:
+        say(str(stop))
         raise KeyboardInterrupt from stop
     except SystemExit as stop:
         say("Stopped at once, without saving.")
         raise KeyboardInterrupt from stop
-    finally:
-        for callback in trainer.callbacks:
-            if isinstance(callback, CleanInterrupt):
-                callback.release()
 
 
 def _say_where(checkpoints: Checkpoints, say: Say) -> None:

@@ -6,7 +6,7 @@ Legend: `N` samples, `B` batch, `S` batches per epoch, `R` processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ class Share(NamedTuple):
 
     rank: int = 0
     world: int = 1
+
+
+ALONE: Final = Share()
 
 
 def epoch_order(samples: int, wanted: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -55,7 +58,7 @@ class TrainingBatches:
         steps: int | None,
         seed: int,
         position: Callable[[], Position],
-        share: Share = Share(),
+        share: Share = ALONE,
     ) -> None:
         self._samples = samples
         self._batch_size = batch_size
@@ -81,7 +84,7 @@ class TrainingBatches:
 class ValidationBatches:
     """A batch sampler: yields every sample once, in order; the last batch may be smaller."""
 
-    def __init__(self, samples: int, batch_size: int, share: Share = Share()) -> None:
+    def __init__(self, samples: int, batch_size: int, share: Share = ALONE) -> None:
         mine = np.array_split(np.arange(samples, dtype=np.int64), share.world)[share.rank]
         self._batches = [mine[start : start + batch_size] for start in range(0, len(mine), batch_size)]
 
