@@ -14,6 +14,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "LP_NUM_THREADS": "0",  # Mesa's software renderer draws in the calling thread
+}
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -58,7 +65,6 @@ def available_cores() -> int:
 
 
 def _start_worker() -> None:
-    """Give the worker one thread (before numpy and torch are imported there) and leave Ctrl-C to the parent."""
+    """Give the worker one thread (before numpy, torch and OpenGL are loaded there) and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
+    os.environ.update(_ONE_THREAD)

@@ -99,13 +99,13 @@ class _Running:
 
 
 @lru_cache(maxsize=4)
-def _agent(name: str, options: AgentOptions) -> Agent:
+def agent_of_process(name: str, options: AgentOptions) -> Agent:
     """Return this process' agent; a policy is loaded once, not once per batch."""
     return agents.get(name)(options)
 
 
 def _drive_batch(batch: _Batch) -> list[Drive]:
-    agent = _agent(batch.agent, batch.options)
+    agent = agent_of_process(batch.agent, batch.options)
     agent.begin(len(batch.specs))
     runs = [_start(spec, batch.config, index < batch.config.film) for index, spec in enumerate(batch.specs)]
     alive = list(range(len(runs)))

@@ -19,7 +19,7 @@ from mobile_vla.sim.base import ROBOT_RADIUS_M
 from mobile_vla.sim.scene import Box, Scene
 from mobile_vla.task.scenarios import Side
 
-CLEARANCES_M: Final = (0.14, 0.09, 0.05, 0.02)
+CLEARANCES_M: Final = (0.20, 0.14, 0.09, 0.05, 0.02)
 """Tried in this order: the first that leaves the robot outside of every octagon is used."""
 _BARRIER_M: Final = 30.0
 _SKIN_M: Final = 0.01
