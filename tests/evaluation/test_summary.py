@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 from collections.abc import Callable
@@ -78,7 +79,7 @@ def test_headline_is_the_policy_or_else_the_first(make_drive: MakeDrive) -> None
 
 def test_terminal_tables_show_the_numbers_of_every_row(many_drives: list[Drive]) -> None:
     summary = RunSummary(summarise_agents(many_drives))
-    console = Console(width=120, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(tables(summary))
     lines = console.export_text().splitlines()
     policy = next(line for line in lines if "│ policy " in line)

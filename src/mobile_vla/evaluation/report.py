@@ -143,7 +143,7 @@ def _failures(tree: Tree, agent: str, own: Sequence[Drive]) -> str:
 def _reading(tree: Tree) -> str:
     known = {html.words(name): AGENTS[name] for name in tree["agents"] if name in AGENTS}
     advice = (
-        "A number counts for something when it is far above every baseline, by more than the intervals overlap. "
+        "A success counts for something when its whole interval lies above those of the baselines (the expert apart). "
         "With few drives the intervals are wide: do not choose between two policies whose intervals overlap."
     )
     return f"<p>{advice}</p>{html.definitions(known)}"

@@ -55,8 +55,8 @@ def number(value: float | None, unit: str = "", digits: int = 2) -> str:
 
 
 def interval(ends: Sequence[float] | None) -> str:
-    """Return a 95 % interval of a share as words."""
-    return MISSING if ends is None else f"{ends[0] * 100:.1f} to {ends[1] * 100:.1f} %"
+    """Return a 95 % interval of a share as words that stay on one line."""
+    return MISSING if ends is None else f'<span class="keep">{ends[0] * 100:.1f} to {ends[1] * 100:.1f} %</span>'
 
 
 def interval_bar(value: float | None, ends: Sequence[float] | None) -> str:

@@ -19,6 +19,7 @@ h2 { font-size:1.25rem; margin:2.75rem 0 .75rem; line-height:1.25; }
 h3 { font-size:1rem; margin:1.5rem 0 .5rem; }
 p { margin:.5rem 0; max-width:44rem; }
 .headline { font-size:1.5rem; line-height:1.35; font-weight:600; max-width:48rem; margin:0 0 .5rem; text-wrap:pretty; }
+.keep, data { white-space:nowrap; }
 .soft, figcaption, caption, .small { color:var(--soft); font-size:.875rem; }
 .scroll { overflow-x:auto; border:1px solid var(--line); border-radius:.5rem; background:var(--card); }
 table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums; }

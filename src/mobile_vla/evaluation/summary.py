@@ -30,7 +30,7 @@ ENDS: Final[dict[End, str]] = {
     "success": "stopped near the goal, no contact, on the instructed side, in time",
     "hit_box": "touched a box",
     "hit_goal": "touched the goal object",
-    "wrong_side": "reached the goal past the wrong side of a box",
+    "wrong_side": "stopped at the goal, past the wrong side of a box",
     "stopped_early": "held a stop away from the goal",
     "timeout": "ran out of time",
 }
