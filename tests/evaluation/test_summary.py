@@ -97,7 +97,8 @@ def test_every_registered_agent_is_explained() -> None:
 
 def test_hardware_names_the_machine_but_not_its_host() -> None:
     found = hardware()
-    assert found["cores"] and found["cpu"]
+    assert found["cores"]
+    assert found["cpu"]
     assert found["python"] == platform.python_version()
     assert found["numpy"] == __import__("numpy").__version__
     assert not any(platform.node() and platform.node() in str(value) for value in found.values())

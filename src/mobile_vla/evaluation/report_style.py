@@ -28,7 +28,7 @@ th, td { padding:.4rem .75rem; text-align:right; border-top:1px solid var(--line
 thead th { border-top:0; color:var(--soft); font-weight:500; font-size:.8125rem; }
 th[scope=row], thead th:first-child, thead th.left { text-align:left; font-weight:500; }
 tr.main th, tr.main td { font-weight:700; } tr.main .small { font-weight:400; }
-td.words { text-align:left; white-space:normal; min-width:16rem; }
+td.words { text-align:left; white-space:normal; min-width:9rem; }
 td.interval { min-width:8.5rem; text-align:left; }
 td.interval svg { display:block; width:100%; height:.75rem; margin-top:.15rem; }
 .grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr)); gap:1rem; }
