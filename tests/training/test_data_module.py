@@ -80,7 +80,7 @@ def test_a_resumed_run_finds_added_episodes_again(make_config: MakeConfig, more_
 
 def test_another_split_is_refused(make_config: MakeConfig) -> None:
     state = data_of(make_config()).state_dict()
-    with pytest.raises(CheckpointError, match="the checkpoint was trained on another split .* --init-from"):
+    with pytest.raises(CheckpointError, match=r"the checkpoint was trained on another split .* --init-from"):
         data_of(make_config(seed=1)).load_state_dict(state)
 
 

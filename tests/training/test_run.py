@@ -64,7 +64,7 @@ def test_the_lines_of_the_guide(make_config: MakeConfig, capfd: pytest.CaptureFi
 
 
 def test_the_loss_falls_and_files_are_named_as_the_guide_says(make_config: MakeConfig, tmp_path: Path) -> None:
-    result = run(make_config(max_epochs=16, learning_rate=1e-2))
+    result = run(make_config(max_epochs=16, learning_rate=1e-2, fwd_pred_next_n=1))
     names = sorted(path.name for path in (tmp_path / "run/checkpoints").glob("*.ckpt"))
     losses = {
         int(epoch): float(loss) for epoch, loss in re.findall(r"epoch=(\d\d)-val_loss=(\d\.\d{4})\.ckpt", " ".join(names))
