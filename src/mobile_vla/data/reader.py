@@ -142,7 +142,7 @@ def read_episode(path: Path | str, default_rate_hz: float | None = None) -> Epis
 
 
 def find_episodes(folder: Path | str) -> list[Path]:
-    """Return the `.h5` files directly in `folder`, sorted by name, hidden ones left out. Raises DataError when there are none."""
+    """Return the `.h5` files directly in `folder`, sorted by name, without hidden ones. Raises DataError for none."""
     folder = Path(folder)
     found = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file() and not path.name.startswith("."))
     if not found:
