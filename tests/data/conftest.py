@@ -17,7 +17,9 @@ MakeEpisode = Callable[..., Episode]
 WriteEpisode = Callable[..., Path]
 
 
-def build_episode(frames: int = 5, size: tuple[int, int] = (6, 8), seed: int = 0, rate_hz: float = 10.0, **fields: Any) -> Episode:
+def build_episode(
+    frames: int = 5, size: tuple[int, int] = (6, 8), seed: int = 0, rate_hz: float = 10.0, **fields: Any
+) -> Episode:
     """Return an episode of random pixels; a frame's linear_x tells its index."""
     rng = np.random.default_rng(seed)
     actions = np.zeros((frames, 4), dtype=np.float32)

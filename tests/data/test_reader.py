@@ -50,7 +50,9 @@ def test_a_bare_file_is_completed_and_says_so(bare_file: Make) -> None:
 
 
 def test_attributes_go_before_inference(bare_file: Make) -> None:
-    header = read_header(bare_file(rate_hz=5.0, total_duration=99.0, scenario="2box_hori_right", instruction="go", distance="7cm"))
+    header = read_header(
+        bare_file(rate_hz=5.0, total_duration=99.0, scenario="2box_hori_right", instruction="go", distance="7cm")
+    )
     assert (header.rate_hz, header.scenario, header.instruction, header.distance) == (5.0, "2box_hori_right", "go", "7cm")
     assert header.metadata["inferred"] == {"timestamps": "from rate_hz"}
 
