@@ -58,7 +58,7 @@ def test_formats_and_their_options_are_in_the_help() -> None:
 
 def test_an_unknown_format_is_named_with_the_choices() -> None:
     with pytest.raises(
-        UnknownNameError, match="import format = 'donkycar': choose one of 'donkeycar'.* Did you mean 'donkeycar'?"
+        UnknownNameError, match=r"import format = 'donkycar': choose one of 'donkeycar'.* Did you mean 'donkeycar'\?"
     ):
         CliRunner().invoke(app, ["import", "donkycar", "x", "--out", "y"], catch_exceptions=False)
 

@@ -46,7 +46,7 @@ def test_other_names_are_refused(file_name: str) -> None:
 
 
 def test_the_error_shows_the_grammar_and_an_example() -> None:
-    with pytest.raises(DataError, match="For example episode_20250101_120000_1box_vert_left_50cm.h5"):
+    with pytest.raises(DataError, match=r"For example episode_20250101_120000_1box_vert_left_50cm\.h5"):
         parse_name("drive.h5")
     with pytest.raises(DataError, match="no such date and time"):
         parse_name("episode_20251301_120000_1box_vert_left_50cm.h5")

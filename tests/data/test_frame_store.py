@@ -104,7 +104,7 @@ def test_a_resize_that_breaks_its_promise_is_refused(write: Make) -> None:
 
 
 def test_an_empty_store_says_so() -> None:
-    with pytest.raises(DataError, match="the store is empty. Call append first"):
+    with pytest.raises(DataError, match=r"the store is empty\. Call append first"):
         _ = FrameStore(crop, 10.0).images
 
 

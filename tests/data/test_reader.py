@@ -146,7 +146,7 @@ def test_a_truncated_file_is_refused(write: Make, keep: float) -> None:
     path = write(frames=40)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * keep)])
-    with pytest.raises(EpisodeFormatError, match="HDF5 cannot read it .*cut short, damaged or no HDF5 file"):
+    with pytest.raises(EpisodeFormatError, match=r"HDF5 cannot read it .*cut short, damaged or no HDF5 file"):
         read_episode(path)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,20 @@ ACTION = np.array([0.5, 0.0, -0.1, 0.0], dtype=np.float32)
 
 def writer_at(path: Path, **options: Any) -> EpisodeWriter:
     return EpisodeWriter(path, instruction="go", rate_hz=10.0, **options)
+
+
+def record_two(path: Path, first_stamp_s: float | None, second: Any) -> None:
+    with writer_at(path) as writer:
+        writer.append(IMAGE, ACTION, stamp_s=first_stamp_s)
+        writer.append(*second)
+
+
+def record_and(path: Path, happening: Callable[..., Any], *arguments: Any) -> None:
+    """Record one frame; then something happens."""
+    with writer_at(path) as writer:
+        writer.append(IMAGE, ACTION)
+        assert not path.exists()
+        happening(*arguments)
 
 
 def test_what_was_written_is_read(tmp_path: Path, make_episode: Any) -> None:
@@ -81,9 +96,8 @@ def test_stamps_count_from_the_first_frame(tmp_path: Path) -> None:
 )
 def test_a_bad_frame_is_refused_and_leaves_no_file(tmp_path: Path, frame: Any, message: str) -> None:
     first_stamp = None if len(frame) < 4 and "stamp_s" not in message else 1.0
-    with pytest.raises(DataError) as error, writer_at(tmp_path / "e.h5") as writer:
-        writer.append(IMAGE, ACTION, stamp_s=first_stamp)
-        writer.append(*frame)
+    with pytest.raises(DataError) as error:
+        record_two(tmp_path / "e.h5", first_stamp, frame)
     assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -97,10 +111,8 @@ def test_a_refused_frame_can_be_replaced(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_drive_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), writer_at(tmp_path / "e.h5") as writer:
-        writer.append(IMAGE, ACTION)
-        assert not (tmp_path / "e.h5").exists()
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        record_and(tmp_path / "e.h5", signal.default_int_handler, signal.SIGINT, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,7 +145,7 @@ def test_a_killed_process_leaves_no_h5(tmp_path: Path) -> None:
 
 def test_an_existing_episode_is_not_overwritten_unless_asked(tmp_path: Path, make_episode: Any) -> None:
     write_episode(make_episode(frames=3), tmp_path / "e.h5")
-    with pytest.raises(DataError, match="this episode exists already. Choose another name"):
+    with pytest.raises(DataError, match=r"this episode exists already\. Choose another name"):
         write_episode(make_episode(frames=4), tmp_path / "e.h5")
     assert len(read_episode(tmp_path / "e.h5")) == 3
     write_episode(make_episode(frames=4), tmp_path / "e.h5", overwrite=True)
@@ -141,9 +153,8 @@ def test_an_existing_episode_is_not_overwritten_unless_asked(tmp_path: Path, mak
 
 
 def test_an_episode_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="exists already"), writer_at(tmp_path / "e.h5") as writer:
-        writer.append(IMAGE, ACTION)
-        (tmp_path / "e.h5").write_text("somebody else's")
+    with pytest.raises(DataError, match="exists already"):
+        record_and(tmp_path / "e.h5", (tmp_path / "e.h5").write_text, "somebody else's")
     assert (tmp_path / "e.h5").read_text() == "somebody else's"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,7 @@ def test_on_a_real_tub_a_left_turn_moves_the_picture_right(real: ImportReport) -
     for path in real.episodes:
         episode = read_episode(path)
         profiles = episode.images[:, : episode.images.shape[1] // 3].mean(axis=(1, 3))
-        drifts.append([drift(now, then) for now, then in zip(profiles[:-1], profiles[1:], strict=True)])
+        drifts.append([drift(now, then) for now, then in pairwise(profiles)])
         turns.append(episode.actions[:-1, 2])
     assert np.corrcoef(np.concatenate(turns), np.concatenate(drifts))[0, 1] > 0.5
 
