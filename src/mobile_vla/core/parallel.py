@@ -26,15 +26,19 @@ Result = TypeVar("Result")
 
 
 class WorkerPool:
-    """A pool of spawned single-threaded processes; with one worker or none the work runs in the calling process."""
+    """A pool of spawned single-threaded processes; with 0 workers the work runs in the calling process.
+
+    One worker and ten give the same results to the last bit, because each has one thread; the calling process may differ from them
+    in rounding, since it keeps its own number of threads.
+    """
 
     def __init__(self, workers: int) -> None:
-        self.workers = max(1, workers)
+        self.workers = max(0, workers)
         self._executor: ProcessPoolExecutor | None = None
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield `work(item)` for every item, in order. `work` is a module-level function; items and results are picklable."""
-        if self.workers == 1:
+        if self.workers == 0:
             yield from map(work, items)
             return
         if self._executor is None:

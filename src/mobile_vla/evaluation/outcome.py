@@ -42,7 +42,7 @@ class Drive:
         agent: who drove (`policy`, `expert`, `random`, ...).
         scenario: for example `1box_vert_left`.
         seed: the scene's seed.
-        instruction: the text that the agent was given (empty for deaf).
+        instruction: the text that was spoken (the deaf agent does not hear it).
         end: how it ended.
         side_asked: the side that the scenario names.
         side_taken: the side on which every box was passed, `mixed` when they differ, None when a box was not passed.

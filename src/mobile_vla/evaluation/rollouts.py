@@ -27,6 +27,7 @@ from mobile_vla.task.observation import Observation
 
 BATCH: Final = 16
 """Drives that share one process and one forward pass."""
+FILM_SIZE: Final = (180, 320)
 _NO_IMAGE: Final = np.zeros((1, 1, 3), dtype=np.uint8)
 
 
@@ -47,7 +48,7 @@ class RolloutConfig:
         rate_hz: control steps per second.
         image_size: height, width of the camera's pictures.
         wording: which instructions are spoken, `train` or `held_out`.
-        film: how many drives of each batch keep their pictures, for GIFs.
+        film: how many of the first drives keep pictures, for GIFs; these are taken at `FILM_SIZE`, whatever the policy sees.
     """
 
     level: int = 1
@@ -67,7 +68,7 @@ def roll_out(
         CheckpointError: the agent's checkpoint cannot be loaded.
     """
     agents.get(agent)
-    batches = [_Batch(agent, tuple(specs[at : at + BATCH]), config, options) for at in range(0, len(specs), BATCH)]
+    batches = [_Batch(agent, tuple(specs[at : at + BATCH]), config, options, config.film - at) for at in range(0, len(specs), BATCH)]
     drives: list[Drive] = []
     with progress(f"Driving: {agent}", len(specs)) as advance:
         for done in pool.map(_drive_batch, batches):
@@ -83,6 +84,7 @@ class _Batch:
     specs: tuple[DriveSpec, ...]
     config: RolloutConfig
     options: AgentOptions
+    film: int
 
 
 @dataclass
@@ -98,7 +100,7 @@ class _Running:
     frames: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def agent_of_process(name: str, options: AgentOptions) -> Agent:
     """Return this process' agent; a policy is loaded once, not once per batch."""
     return agents.get(name)(options)
@@ -107,7 +109,7 @@ def agent_of_process(name: str, options: AgentOptions) -> Agent:
 def _drive_batch(batch: _Batch) -> list[Drive]:
     agent = agent_of_process(batch.agent, batch.options)
     agent.begin(len(batch.specs))
-    runs = [_start(spec, batch.config, index < batch.config.film) for index, spec in enumerate(batch.specs)]
+    runs = [_start(spec, batch.config, index < batch.film) for index, spec in enumerate(batch.specs)]
     alive = list(range(len(runs)))
     step = 0
     while alive:
@@ -130,9 +132,9 @@ def _start(spec: DriveSpec, config: RolloutConfig, film: bool) -> _Running:
 
 
 def _look(run: _Running, step: int, needs_camera: bool) -> Situation:
-    image = run.navigation.world.render() if needs_camera or run.film else _NO_IMAGE
+    image = run.navigation.world.render() if needs_camera else _NO_IMAGE
     if run.film:
-        run.frames.append(image)
+        run.frames.append(run.navigation.world.render(size=FILM_SIZE))
     observation = Observation(image, run.instruction, run.navigation.state(), run.navigation.world.time_s)
     return Situation(observation, step, run.navigation, run.rng)
 

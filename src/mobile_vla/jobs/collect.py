@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +18,11 @@ from numpy.typing import NDArray
 from mobile_vla.evaluation.agent import AgentOptions, Situation
 from mobile_vla.evaluation.rollouts import DriveSpec, agent_of_process
 from mobile_vla.sim.navigation import Navigation
+from mobile_vla.sim.randomisation import distance_to_box
+from mobile_vla.sim.scene import Scene
 from mobile_vla.task.episode import Episode
 from mobile_vla.task.instructions import draw_instruction
 from mobile_vla.task.observation import Observation
-
-CM_PER_CLASS: Final = (50, 100)
-
 
 @dataclass(frozen=True)
 class CollectConfig:
@@ -125,6 +123,11 @@ def _episode(recording: _Recording, config: CollectConfig) -> Episode:
             "level": config.level,
             "disturbance": config.disturbance,
             "end": navigation.end,
-            "goal_distance_m": float(np.hypot(navigation.scene.goal.x, navigation.scene.goal.y)),
+            "box_distance_m": float(box_distance(navigation.scene)),
         },
     )
+
+
+def box_distance(scene: Scene) -> float:
+    """Return how far the robot's start is from the nearest box (m); 0 without boxes."""
+    return min((distance_to_box(box, *scene.start[:2]) for box in scene.boxes), default=0.0)

@@ -77,7 +77,7 @@ def draw_scene(spec: SceneSpec, seed: int, level: int) -> Scene:
 def is_drivable(scene: Scene) -> bool:
     """Return whether robot and goal have room: no box within 0.55 m of the goal or of the start."""
     places = [(scene.goal.x, scene.goal.y), scene.start[:2]]
-    return all(_distance_to_box(box, x, y) >= 0.55 for box in scene.boxes for x, y in places)
+    return all(distance_to_box(box, x, y) >= 0.55 for box in scene.boxes for x, y in places)
 
 
 def _draw(spec: SceneSpec, level: Level, rng: np.random.Generator) -> Scene:
@@ -165,7 +165,8 @@ def _near(colour: Colour, spread: float, rng: np.random.Generator) -> Colour:
     return float(moved[0]), float(moved[1]), float(moved[2])
 
 
-def _distance_to_box(box: Box, x: float, y: float) -> float:
+def distance_to_box(box: Box, x: float, y: float) -> float:
+    """Return the distance on the floor from `(x, y)` to the nearest point of `box` (m); 0 inside."""
     dx, dy = x - box.x, y - box.y
     cos, sin = math.cos(box.yaw), math.sin(box.yaw)
     outside_x = max(abs(dx * cos + dy * sin) - box.half_x, 0.0)

@@ -105,14 +105,19 @@ class World:
             if self._data.ncon and self.contact is None:
                 self.contact = self._touched()
 
-    def render(self, camera: str = "front") -> NDArray[np.uint8]:
+    def render(self, camera: str = "front", size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """Return the picture `(height, width, 3)` uint8 RGB of the `front` camera (or of `above`).
+
+        Args:
+            camera: `front` or `above`.
+            size: height, width in pixels; None: the world's own.
 
         Raises:
             SimulationError: no renderer can start on this machine; the message says what to install.
         """
         camera_id = int(mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera))
-        return shared_camera(self._model, self.height, self.width).picture(self._model, self._data, camera_id)
+        height, width = size or (self.height, self.width)
+        return shared_camera(self._model, height, width).picture(self._model, self._data, camera_id)
 
     def _geom(self, name: str) -> int:
         return int(mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_GEOM, name))
