@@ -1,7 +1,7 @@
 """Worker processes that live as long as their pool, each with one thread.
 
-Processes are spawned, never forked: a fork copies OpenMP, OpenGL and CUDA state that does not survive it. Work is handed out in the
-order given and results come back in that order, so the number of workers never changes a result.
+Processes are spawned, never forked: a fork copies OpenMP, OpenGL and CUDA state that does not survive it. Work is handed out in
+the order given and results come back in that order, so the number of workers never changes a result.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Result = TypeVar("Result")
 class WorkerPool:
     """A pool of spawned single-threaded processes; with 0 workers the work runs in the calling process.
 
-    One worker and ten give the same results to the last bit, because each has one thread; the calling process may differ from them
-    in rounding, since it keeps its own number of threads.
+    One worker and ten give the same results to the last bit, because each has one thread; the calling process may differ from
+    them in rounding, since it keeps its own number of threads.
     """
 
     def __init__(self, workers: int) -> None:

@@ -6,7 +6,7 @@ The demo and `mobile-vla evaluate` both call this.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,7 @@ class ClosedLoopPlan:
     agents: tuple[str, ...] = AGENTS
     scenarios: tuple[str, ...] = tuple(scenario.name for scenario in SCENARIOS)
     first_seed: int = HELD_OUT_SEED
-    rollout: RolloutConfig = RolloutConfig()
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
 
     def __post_init__(self) -> None:
         if self.episodes < 1 or not self.scenarios or not self.agents:

@@ -8,6 +8,7 @@ from typing import Literal
 from mobile_vla.sim.judge import End
 from mobile_vla.task.scenarios import Side
 
+
 @dataclass(frozen=True)
 class BoxFootprint:
     """A box on the floor: centre x, y (m), yaw (rad), half extents along its own axes (m)."""

@@ -1,7 +1,7 @@
 """Closed-loop rollouts: agents drive, the judge judges, on any number of workers with the same result.
 
-Drives are cut into batches of fixed composition; a batch drives side by side in one process, so that a policy sees all of its robots
-in one forward pass. Neither the number of workers nor their speed changes what is in a batch.
+Drives are cut into batches of fixed composition; a batch drives side by side in one process, so that a policy sees all of its
+robots in one forward pass. Neither the number of workers nor their speed changes what is in a batch.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def roll_out(
         CheckpointError: the agent's checkpoint cannot be loaded.
     """
     agents.get(agent)
-    batches = [_Batch(agent, tuple(specs[at : at + BATCH]), config, options, config.film - at) for at in range(0, len(specs), BATCH)]
+    starts = range(0, len(specs), BATCH)
+    batches = [_Batch(agent, tuple(specs[at : at + BATCH]), config, options, config.film - at) for at in starts]
     drives: list[Drive] = []
     with progress(f"Driving: {agent}", len(specs)) as advance:
         for done in pool.map(_drive_batch, batches):

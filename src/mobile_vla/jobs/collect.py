@@ -1,8 +1,8 @@
 """Recording in the simulator: the expert drives, or a policy drives and the expert says what it should have done.
 
 Two kinds of drives make up a training set:
-- demonstrations: the expert drives, and bursts of disturbance push it off its line, so that the recording also shows how to come back
-  (DART, Laskey et al. 2017);
+- demonstrations: the expert drives, and bursts of disturbance push it off its line, so that the recording also shows how to
+  come back (DART, Laskey et al. 2017);
 - corrections: a policy drives, the expert labels every state that it got into (DAgger, Ross et al. 2011).
 Either way the recorded action is the expert's, for what the camera saw at that moment.
 """
@@ -23,6 +23,7 @@ from mobile_vla.sim.scene import Scene
 from mobile_vla.task.episode import Episode
 from mobile_vla.task.instructions import draw_instruction
 from mobile_vla.task.observation import Observation
+
 
 @dataclass(frozen=True)
 class CollectConfig:

@@ -1,7 +1,7 @@
 """The omni-directional base: what becomes of a commanded twist.
 
-A pure model of the base's own controller: it clips the command, ramps towards it within the acceleration limits and falls to zero
-when no command has come for `COMMAND_TIMEOUT_S`. It knows neither MuJoCo nor a policy.
+A pure model of the base's own controller: it clips the command, ramps towards it within the acceleration limits and falls to
+zero when no command has come for `COMMAND_TIMEOUT_S`. It knows neither MuJoCo nor a policy.
 """
 
 from __future__ import annotations

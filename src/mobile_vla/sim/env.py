@@ -103,7 +103,7 @@ class BoxNavigationEnv(gymnasium.Env[Observed, NDArray[np.float32]]):
         """Return what the privileged expert would do now, `(4,)`."""
         return self._navigation.expert()
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]  # Gymnasium types the return by render mode
+    def render(self) -> NDArray[np.uint8]:
         """Return the camera's picture."""
         return self._navigation.world.render()
 

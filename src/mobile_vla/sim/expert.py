@@ -1,12 +1,13 @@
 """The privileged expert: it sees the true scene and drives the taut string to the goal.
 
-It is a pure function of scene, side and pose, so it can drive and it can also say what to do in any state that somebody else got into
-(the corrections of DAgger, Ross et al. 2011).
+It is a pure function of scene, side and pose, so it can drive and it can also say what to do in any state that somebody else
+got into (the corrections of DAgger, Ross et al. 2011).
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from mobile_vla.sim.base import ROBOT_RADIUS_M
 from mobile_vla.sim.judge import Pose, goal_bearing, goal_gap, wrap_angle
 from mobile_vla.sim.planner import nearest_box, plan
 from mobile_vla.sim.scene import Scene
-from mobile_vla.task.actions import STOP_ACTION, ActionType, make_action
+from mobile_vla.task.actions import ActionType, make_action
 from mobile_vla.task.scenarios import Side
 
 CRUISE_MPS: Final = 0.8
@@ -36,7 +37,7 @@ def expert_action(scene: Scene, side: Side, pose: Pose) -> NDArray[np.float32]:
     bearing = goal_bearing(scene, pose)
     if goal_gap(scene, pose) <= STOP_GAP_M:
         if abs(bearing) <= _STOP_BEARING_RAD:
-            return STOP_ACTION.copy()
+            return make_action(0.0, 0.0, 0.0, ActionType.STOP)
         return make_action(0.0, 0.0, _TURN_GAIN * bearing, ActionType.ROTATE)
     path = plan(scene, side, pose[0], pose[1])
     if path is None:
@@ -51,7 +52,7 @@ def _along(path: list[tuple[float, float]], pose: Pose, scene: Scene) -> tuple[f
     """Return the direction of the next way point (rad, body frame) and the speed (m/s) that can still brake before the goal."""
     next_x, next_y = path[0]
     points = [pose[:2], *path]
-    length = sum(math.dist(a, b) for a, b in zip(points[:-1], points[1:], strict=True))
+    length = sum(math.dist(a, b) for a, b in pairwise(points))
     left_over = max(0.0, length - ROBOT_RADIUS_M - scene.goal.radius_m - STOP_GAP_M + 0.03)
     speed = min(CRUISE_MPS, math.sqrt(2.0 * _BRAKING * left_over))
     return wrap_angle(math.atan2(next_y - pose[1], next_x - pose[0]) - pose[2]), speed

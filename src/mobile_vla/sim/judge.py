@@ -1,8 +1,8 @@
 """The judge: from the physics, how a drive stands and how it ended.
 
-Success: a stop command held for two control steps with speed below 0.05 m/s, at most 0.30 m of free space between hull and goal object,
-the goal within 25 degrees of the nose, every box passed on the instructed side, nothing touched, within 14 s. A box counts as
-passed on the side on which the robot crosses the line through the box's centre across the course.
+Success: a stop command held for two control steps with speed below 0.05 m/s, at most 0.30 m of free space between hull and
+goal object, the goal within 25 degrees of the nose, every box passed on the instructed side, nothing touched, within 14 s. A
+box counts as passed on the side on which the robot crosses the line through the box's centre across the course.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ STOPPED_EARLY_S: Final = 2.0
 """A stop held this long away from the goal ends the drive."""
 
 End = Literal["success", "hit_box", "hit_goal", "wrong_side", "stopped_early", "timeout"]
-"""How a drive ended. `stopped_early`: it held a stop away from the goal. `wrong_side`: it stopped at the goal, past the wrong side."""
+"""How a drive ended. `stopped_early`: it held a stop away from the goal. `wrong_side`: it stopped at the goal, past the wrong
+side."""
 
 Pose = tuple[float, float, float]
 

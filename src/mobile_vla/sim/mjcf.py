@@ -22,7 +22,10 @@ _FLOOR_TEXTURES: Final = (
 
 
 def build_mjcf() -> str:
-    """Return the model's XML. `statistic extent` is pinned: MuJoCo's near plane scales with it, and walls would cut the goal open."""
+    """Return the model's XML.
+
+    `statistic extent` is pinned: MuJoCo's near plane scales with it, and walls would cut the goal open.
+    """
     return f"""
 <mujoco model="box_navigation">
   <option timestep="{TIMESTEP_S}" integrator="implicitfast" gravity="0 0 0"/>
@@ -87,14 +90,16 @@ def _walls() -> str:
 
 def _boxes() -> str:
     return "".join(
-        f'<body name="box{i}"><geom name="box{i}" type="box" size="0.2 0.2 0.2" material="cardboard" contype="0" conaffinity="2"/></body>'
+        f'<body name="box{i}">'
+        f'<geom name="box{i}" type="box" size="0.2 0.2 0.2" material="cardboard" contype="0" conaffinity="2"/></body>'
         for i in range(MAX_BOXES)
     )
 
 
 def _distractors() -> str:
     return "".join(
-        f'<body name="beside_{shape}{i}"><geom name="beside_{shape}{i}" type="{shape}" size="0.1 0.1 0.1" contype="0" conaffinity="0"/></body>'
+        f'<body name="beside_{shape}{i}">'
+        f'<geom name="beside_{shape}{i}" type="{shape}" size="0.1 0.1 0.1" contype="0" conaffinity="0"/></body>'
         for i in range(MAX_DISTRACTORS)
         for shape in DISTRACTOR_SHAPES
     )

@@ -79,7 +79,7 @@ class Navigation:
             disturbance: twist `(3,)` added to what the action commands (not to a stop).
         """
         twist = commanded_twist(action)
-        stopping = int(round(float(action[3]))) == ActionType.STOP
+        stopping = round(float(action[3])) == ActionType.STOP
         if disturbance is not None and not stopping:
             twist = twist + disturbance
         self.world.drive((float(twist[0]), float(twist[1]), float(twist[2])), 1.0 / self.rate_hz)

@@ -1,8 +1,8 @@
 """The taut string: the shortest path to the goal that passes every box on the instructed side.
 
-Boxes are inflated to octagons by the robot's radius and a clearance; a barrier from each box's centre across the course closes its wrong
-side. The shortest path in the visibility graph of the octagons' corners is the taut string (Lozano-Perez & Wesley 1979). It is
-planned anew from any pose, so that the expert can label states that it would never have reached itself.
+Boxes are inflated to octagons by the robot's radius and a clearance; a barrier from each box's centre across the course closes
+its wrong side. The shortest path in the visibility graph of the octagons' corners is the taut string (Lozano-Perez & Wesley
+1979). It is planned anew from any pose, so that the expert can label states that it would never have reached itself.
 """
 
 from __future__ import annotations

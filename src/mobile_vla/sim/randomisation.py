@@ -1,7 +1,8 @@
 """Chance: from a scenario, a seed and a level to one scene.
 
-Level 0 draws nothing: the nominal scene. Level 1 is a lab on different days. Level 2 is wide: another lab. The draw depends on the
-scenario's family, never on its side, and is symmetric left to right, so that without the instruction nobody can know the side.
+Level 0 draws nothing: the nominal scene. Level 1 is a lab on different days. Level 2 is wide: another lab. The draw depends on
+the scenario's family, never on its side, and is symmetric left to right, so that without the instruction nobody can know the
+side.
 """
 
 from __future__ import annotations
@@ -140,7 +141,9 @@ def _draw_distractors(distance: float, level: Level, rng: np.random.Generator) -
             y=float(rng.choice([-1.0, 1.0]) * rng.uniform(1.9, 3.0)),
             size_m=float(rng.uniform(0.08, 0.25)),
             shape=str(rng.choice(["sphere", "cylinder", "box"])),
-            colour=colorsys.hsv_to_rgb(float(rng.uniform(0.2, 0.75)), float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.3, 0.9))),
+            colour=colorsys.hsv_to_rgb(
+                float(rng.uniform(0.2, 0.75)), float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.3, 0.9))
+            ),
         )
         for _ in range(count)
     )

@@ -1,7 +1,7 @@
 """The world: MuJoCo physics of the robot among boxes, and its camera.
 
-One model is compiled per world and reshaped for every scene. `drive` advances time; `render` takes a picture. Poses are x m, y m,
-yaw rad in the world frame; twists are body frame, REP-103.
+One model is compiled per world and reshaped for every scene. `drive` advances time; `render` takes a picture. Poses are x m, y
+m, yaw rad in the world frame; twists are body frame, REP-103.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class World:
     """One robot in one scene.
 
     Args:
-        height, width: of the camera's pictures in pixels. The field of view is that of a 16:9 camera whatever the size, so that a
-            64 x 64 picture shows what a 720 x 1280 one shows after resizing.
+        height, width: of the camera's pictures in pixels. The field of view is that of a 16:9 camera whatever the size, so that
+            a 64 x 64 picture shows what a 720 x 1280 one shows after resizing.
 
     Raises:
         SimulationError: the size is beyond the renderer's buffer.
@@ -78,7 +78,7 @@ class World:
 
     @property
     def pose(self) -> tuple[float, float, float]:
-        """x m, y m, yaw rad of the robot in the world frame; yaw is not wrapped."""
+        """The robot's x m, y m, yaw rad in the world frame; yaw is not wrapped."""
         x, y, yaw = self._data.qpos
         return float(x), float(y), float(yaw)
 
