@@ -33,7 +33,7 @@ def tub(tmp_path: Path) -> Path:
 
 def test_import_passes_its_options_on_and_stats_shows_the_result(tmp_path: Path, tub: Path) -> None:
     out = tmp_path / "out"
-    options = ["--out", str(out), "--episode-frames", "4", "--rate-hz", "10", "--instruction", "Drive on"]
+    options = ["--out", str(out), "--episode-frames", "4", "--gap-frames", "0", "--rate-hz", "10", "--instruction", "Drive on"]
     result = CliRunner().invoke(app, ["import", "donkeycar", str(tub), *options], catch_exceptions=False)
     assert result.exit_code == 0
     assert "Warning: The tub's times are implausible (records without a time): they are replaced by 10 Hz" in result.output

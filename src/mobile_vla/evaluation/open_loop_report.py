@@ -30,7 +30,8 @@ def write_open_loop_report(
     result: OpenLoopResult,
     held_out: Sequence[HeldOut],
     column: int | None = None,
-    extra_sections: Sequence[Section] = (),
+    about: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> tuple[Path, Path]:
     """Write `open_loop.html` and `open_loop.json` to `folder`, each whole or not at all, and return their paths.
 
@@ -39,24 +40,30 @@ def write_open_loop_report(
         result: from `open_loop.measure`.
         held_out: the episodes; the first `MAX_TRACKS` are drawn.
         column: the velocity to draw, 0 to 2; None draws the one that steers (see `steered_column`).
-        extra_sections: shown before the notes at the end.
+        about: what was measured, plain JSON values; shown, and stored under `about`.
+        notes: what a reader has to know before the numbers; shown at the top, and stored under `notes`.
 
     Raises:
         OSError: the folder cannot be written.
     """
     folder, tree = Path(folder), result.to_json()
     sections = [
+        Section("Before you read the numbers", "".join(f"<p>{escape(note)}</p>" for note in notes)),
         Section("Classes", _class_table(tree)),
         Section("Errors", _error_table(tree)),
         Section("Is the model better than knowing nothing?", _gain_table(tree)),
         Section("Each direction by itself", _recall_table(tree)),
         Section("Predicted against driven", _tracks(held_out, column)),
-        *extra_sections,
+        Section("What was measured", _about(about or {})),
         Section("How to read this", _reading()),
     ]
     page, numbers = folder / "open_loop.html", folder / "open_loop.json"
     write_text(page, html.page("Mobile VLA: open-loop report", headline(tree), sections))
-    write_text(numbers, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(
+        numbers,
+        json.dumps({**tree, "notes": list(notes), "about": dict(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
+        + "\n",
+    )
     return page, numbers
 
 
@@ -157,6 +164,17 @@ def _tracks(held_out: Sequence[HeldOut], column: int | None) -> str:
     rest = f" {len(figures)} of {len(held_out)} episodes are drawn." if len(figures) < len(held_out) else ""
     note = f"Driven: line. Predicted: dashed. + is to the left.{rest}" if drawn else f"Driven: line. Predicted: dashed.{rest}"
     return f'<p>{note}</p><div class="grid tracks">{"".join(figures)}</div>'
+
+
+def _about(about: Tree) -> str:
+    shown = {html.words(key): _plain(value) for key, value in about.items() if value is not None}
+    return html.definitions(shown) if shown else ""
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{html.words(str(key))} {one}" for key, one in value.items() if one is not None)
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _reading() -> str:

@@ -54,7 +54,8 @@ def make_tub(
 
 
 def run(source: Path, out: Path, **options: Any) -> ImportReport:
-    return DonkeycarImporter().convert(source, out, DonkeycarOptions(**options))
+    """Import without gaps, unless `options` asks for them."""
+    return DonkeycarImporter().convert(source, out, DonkeycarOptions(**{"gap_frames": 0, **options}))
 
 
 def indexes(report: ImportReport) -> list[tuple[int, int]]:
@@ -109,6 +110,18 @@ def test_an_archive_is_imported_like_a_folder(tmp_path: Path) -> None:
 
 def test_deleted_records_are_left_out_and_cut_the_episode(tmp_path: Path) -> None:
     assert indexes(run(make_tub(tmp_path / "tub", deleted=(3, 4)), tmp_path / "out")) == [(0, 2), (5, 9)]
+
+
+def test_frames_are_left_out_between_episodes(tmp_path: Path) -> None:
+    report = run(make_tub(tmp_path / "cut"), tmp_path / "a", episode_frames=3, gap_frames=2)
+    assert indexes(report) == [(0, 2), (5, 7)]
+    assert report.warnings == (
+        "4 frames were left out between episodes, so that they do not share nearly equal pictures (option gap_frames).",
+    )
+    with_hole = make_tub(tmp_path / "hole", deleted=(3, 4))
+    assert indexes(run(with_hole, tmp_path / "b", gap_frames=1)) == [(0, 2), (5, 9)]  # what is missing anyway counts
+    assert indexes(run(with_hole, tmp_path / "c", gap_frames=3)) == [(0, 2), (6, 9)]
+    assert DonkeycarOptions().gap_frames == 20
 
 
 def test_a_pause_and_a_new_session_cut_the_episode(tmp_path: Path) -> None:

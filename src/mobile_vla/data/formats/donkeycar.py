@@ -11,7 +11,8 @@
 
 The scales are conventions, not measurements: a tub records sticks, not speeds. A car's yaw rate also depends on its speed; the
 map is linear all the same. Where time jumps (deleted or skipped records, another session, a pause) a new episode begins, so no
-window spans the jump. A rate above 120 Hz or times that do not increase are no camera's: then all times are replaced by
+window spans the jump. Between two episodes at least `gap_frames` records are left out: neighbouring frames are all but equal,
+and the two sides of a cut may come to stand on the two sides of a split. A rate above 120 Hz or times that do not increase are no camera's: then all times are replaced by
 `rate_hz`. File names are `episode_{date}_{time}_{scenario}.h5`, without the distance that a tub does not have; the time is
 that of the first record (UTC), or the next free second.
 """
@@ -30,7 +31,7 @@ from pydantic import Field
 
 from mobile_vla.core.config import Config
 from mobile_vla.core.errors import DataError, problem
-from mobile_vla.core.progress import progress
+from mobile_vla.core.progress import Advance, progress
 from mobile_vla.data import schema
 from mobile_vla.data.archives import unpacked
 from mobile_vla.data.file_names import EpisodeName, free_path
@@ -51,6 +52,9 @@ _PAUSE_PERIODS: Final = 5.0
 
 _SOURCE_SHA: Final = "source_sha256"
 
+Frame = tuple[Record, NDArray[np.uint8]]
+"""A record and its picture."""
+
 
 class DonkeycarOptions(Config):
     """Options of the import; none of them can be had from a tub."""
@@ -67,6 +71,9 @@ class DonkeycarOptions(Config):
         20.0, gt=0, le=MAX_PLAUSIBLE_HZ, description="Frames per second where the tub's times are implausible (drive loop: 20)."
     )
     episode_frames: int = Field(100, ge=2, description="Cut the tub into episodes of at most this many frames.")
+    gap_frames: int = Field(
+        20, ge=0, description="Leave out so many frames between two episodes, so that they do not share nearly equal pictures."
+    )
     on_bad_record: Literal["skip", "refuse"] = Field(
         "skip", description="'skip' (and name) or 'refuse' damaged pictures and records, and those driven by the autopilot."
     )
@@ -91,6 +98,7 @@ class Clock:
 class _Log:
     episodes: list[Path] = field(default_factory=list)
     frames: int = 0
+    unreadable: int = 0
     skipped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -153,9 +161,13 @@ def _convert(tub: Tub, source_name: str, out: Path, options: DonkeycarOptions, l
         log.warnings.append(clock.warning)
     metadata = _metadata(tub, source_name, options, clock)
     with progress(f"Importing {source_name}", len(records)) as advance:
-        for piece in _pieces(_pictures(records, options, log), clock, options.episode_frames):
+        frames = _counted(_pictures(records, options, log), advance)
+        for piece in _pieces(frames, clock, options.episode_frames, options.gap_frames):
             _write(piece, out, options, clock, metadata, log)
-            advance(len(piece))
+    left_out = len(records) - log.frames - log.unreadable
+    if left_out:
+        why = "so that they do not share nearly equal pictures (option gap_frames)"
+        log.warnings.append(f"{left_out} frames were left out between episodes, {why}.")
 
 
 def _records(tub: Tub, options: DonkeycarOptions, log: _Log) -> list[Record]:
@@ -171,7 +183,7 @@ def _records(tub: Tub, options: DonkeycarOptions, log: _Log) -> list[Record]:
     return sorted(records, key=lambda record: record.index)
 
 
-def _pictures(records: list[Record], options: DonkeycarOptions, log: _Log) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
+def _pictures(records: list[Record], options: DonkeycarOptions, log: _Log) -> Iterator[Frame]:
     shape: tuple[int, ...] | None = None
     for record in records:
         try:
@@ -181,21 +193,29 @@ def _pictures(records: list[Record], options: DonkeycarOptions, log: _Log) -> It
                 raise BadRecordError(problem(f"record {record.index}: {record.image.name}", image.shape, rule))
         except BadRecordError as error:
             _skip(error, options, log)
+            log.unreadable += 1
         else:
             shape = image.shape
             yield record, image
 
 
-def _pieces(
-    frames: Iterator[tuple[Record, NDArray[np.uint8]]], clock: Clock, most: int
-) -> Iterator[list[tuple[Record, NDArray[np.uint8]]]]:
-    """Yield runs of at most `most` frames in which time does not jump."""
-    piece: list[tuple[Record, NDArray[np.uint8]]] = []
+def _counted(frames: Iterator[Frame], advance: Advance) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        advance()
+
+
+def _pieces(frames: Iterator[Frame], clock: Clock, most: int, gap: int) -> Iterator[list[Frame]]:
+    """Yield runs of at most `most` frames in which time does not jump; between two of them at least `gap` records are missing."""
+    piece: list[Frame] = []
+    free_from = 0
     for frame in frames:
         if piece and (len(piece) == most or _jump(piece[-1][0], frame[0], clock)):
+            free_from = piece[-1][0].index + 1 + gap
             yield piece
             piece = []
-        piece.append(frame)
+        if frame[0].index >= free_from:
+            piece.append(frame)
     if piece:
         yield piece
 
@@ -209,7 +229,7 @@ def _jump(before: Record, after: Record, clock: Clock) -> bool:
 
 
 def _write(
-    piece: list[tuple[Record, NDArray[np.uint8]]],
+    piece: list[Frame],
     out: Path,
     options: DonkeycarOptions,
     clock: Clock,
