@@ -141,11 +141,12 @@ class World:
 
     def _resize(self, geom: int, size: tuple[float, float, float]) -> None:
         """Resize a geom, with the bounds that MuJoCo's broad phase and culling read."""
-        kind = self._model.geom_type[geom]
-        extent = {
-            mujoco.mjtGeom.mjGEOM_SPHERE: (size[0], size[0], size[0]),
-            mujoco.mjtGeom.mjGEOM_CYLINDER: (size[0], size[0], size[1]),
-        }.get(kind, size)
+        kind = self._model.geom_type[geom]  # a numpy number: equal to the enum's members, but not found among them as a key
+        extent = size
+        if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
+            extent = (size[0], size[0], size[0])
+        elif kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
+            extent = (size[0], size[0], size[1])
         self._model.geom_size[geom] = size
         self._model.geom_aabb[geom, 3:] = extent
         self._model.geom_rbound[geom] = size[0] if kind == mujoco.mjtGeom.mjGEOM_SPHERE else float(np.linalg.norm(extent))
