@@ -52,6 +52,10 @@ class MissingExtraError(MobileVLAError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed. Install it with: pip install 'mobile-vla[{extra}]'")
+        self._arguments = (package, extra)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._arguments  # so that it comes back whole from a worker process
 
 
 def problem(field: str, value: object, rule: str, remedy: str = "") -> str:

@@ -11,8 +11,11 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
+
+from mobile_vla.core.errors import MobileVLAError, problem
 
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -37,14 +40,23 @@ class WorkerPool:
         self._executor: ProcessPoolExecutor | None = None
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield `work(item)` for every item, in order. `work` is a module-level function; items and results are picklable."""
+        """Yield `work(item)` for every item, in order. `work` is a module-level function; items and results are picklable.
+
+        Raises:
+            Exception: whatever `work` raises, at the place of its item; what has not begun is dropped.
+            MobileVLAError: a worker process died.
+        """
         if self.workers == 0:
             yield from map(work, items)
             return
         if self._executor is None:
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker)
-        yield from self._executor.map(work, items)
+        try:
+            yield from self._executor.map(work, items)
+        except BrokenProcessPool as error:
+            rule = "a worker process died without a word, most often for want of memory"
+            raise MobileVLAError(problem("workers", self.workers, rule, "Try again with fewer workers")) from error
 
     def close(self) -> None:
         """Stop the workers, dropping what has not begun."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -101,10 +102,23 @@ class _Running:
     frames: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
-@lru_cache(maxsize=2)
 def agent_of_process(name: str, options: AgentOptions) -> Agent:
-    """Return this process' agent; a policy is loaded once, not once per batch."""
+    """Return this process' agent; a policy is loaded once, not once per batch, and again when its file has changed."""
+    return _build_agent(name, options, _version(options.checkpoint))
+
+
+@lru_cache(maxsize=2)
+def _build_agent(name: str, options: AgentOptions, version: tuple[int, int]) -> Agent:
     return agents.get(name)(options)
+
+
+def _version(checkpoint: str) -> tuple[int, int]:
+    """Tell one state of a file from the next: training goes on writing to the same name."""
+    path = Path(checkpoint)
+    if not checkpoint or not path.is_file():
+        return 0, 0
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _drive_batch(batch: _Batch) -> list[Drive]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from mobile_vla.core.errors import ConfigError, problem
 from mobile_vla.core.parallel import WorkerPool
 from mobile_vla.core.progress import progress
 from mobile_vla.data.file_names import EpisodeName, format_name
+from mobile_vla.data.schema import DISTANCE
 from mobile_vla.data.writer import write_episode
 from mobile_vla.evaluation.closed_loop import HELD_OUT_SEED
 from mobile_vla.evaluation.rollouts import BATCH, DriveSpec
@@ -93,7 +94,8 @@ def _record(work: _Work) -> list[Recorded]:
     for episode, time in zip(collect_batch(work.specs, work.config), work.times, strict=True):
         distance_m = float(episode.metadata["box_distance_m"])
         distance = min(DISTANCES_CM, key=lambda cm: abs(cm / 100 - distance_m))
-        path = work.folder / format_name(EpisodeName(time, episode.scenario, distance))
-        write_episode(episode, path)
+        name = EpisodeName(time, episode.scenario, distance)
+        path = work.folder / format_name(name)
+        write_episode(replace(episode, metadata={DISTANCE: name.distance, **episode.metadata}), path)
         recorded.append(Recorded(path, len(episode), bool(episode.success)))
     return recorded

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from mobile_vla.sim.gl import rendering_error  # isort: skip  (chooses the GL backend before mujoco is imported)
 
-import mujoco
+try:
+    import mujoco
+except ModuleNotFoundError:
+    raise
+except Exception as reason:  # MuJoCo loads the backend's library on import, and each backend fails in its own way
+    raise rendering_error(reason) from reason
 
 _MAX_GEOMS = 200
 

@@ -46,10 +46,12 @@ class Level:
     camera_pitch: float
     fov: float
     distractors: int
+    mirror: bool = True
+    """Whether one scene in two swaps left and right."""
 
 
 LEVELS: Final = (
-    Level(0, 0, (1, 1), 0, 0, 0, 0, (1, 1), 0, 0, (0.6, 0.6), 0, 0, 0, 0),
+    Level(0, 0, (1, 1), 0, 0, 0, 0, (1, 1), 0, 0, (0.6, 0.6), 0, 0, 0, 0, mirror=False),
     Level(0.15, 0.20, (0.85, 1.15), 0.25, 0.08, 0.08, 0.20, (0.85, 1.15), 0.15, 0.06, (0.4, 0.7), 0.02, 0.03, 0.02, 2),
     Level(0.30, 0.45, (0.75, 1.35), 0.50, 0.12, 0.12, 0.45, (0.75, 1.35), 0.35, 0.50, (0.25, 0.8), 0.06, 0.08, 0.08, 4),
 )
@@ -85,7 +87,7 @@ def _draw(spec: SceneSpec, level: Level, rng: np.random.Generator) -> Scene:
     def around(half_width: float) -> float:
         return float(rng.uniform(-half_width, half_width))
 
-    mirror = 1.0 if rng.random() < 0.5 else -1.0
+    mirror = -1.0 if rng.random() >= 0.5 and level.mirror else 1.0
     distance = spec.goal_distance_m * float(rng.uniform(*level.goal_distance))
     goal_y = around(level.goal_left)
     boxes = tuple(_draw_box(box, mirror, (distance, goal_y), level, rng) for box in spec.boxes)
