@@ -51,8 +51,8 @@ class Prediction(TypedDict):
         chunk: `(K, 4)` float32, columns as in `action`.
         latency_ms: wall time of the whole call.
         latency: its parts; they add up to `latency_ms`.
-        window_full: whether `window_size` frames have been seen since the stream began; before that the policy knows less than it
-            could.
+        window_full: whether `window_size` frames have been seen since the stream began; before that the policy knows less
+            than it could.
     """
 
     action: list[float]
@@ -115,8 +115,8 @@ class MobileVLAInference:
     def predict(self, image: ImageLike, instruction: str, state: ArrayLike | None = None, *, bgr: bool = False) -> Prediction:
         """Return the action for the newest `image` of the stream.
 
-        Every call adds its image to the window, so call it at the policy's rate (`config.rate_hz`). A changed instruction starts
-        a new window.
+        Every call adds its image to the window, so call it at the policy's rate (`config.rate_hz`). A changed instruction
+        starts a new window.
 
         Args:
             image: `(H, W, 3)` uint8 RGB array of any size, a Pillow image, or the path of an image file.

@@ -15,6 +15,9 @@ from mobile_vla.task.observation import check_image
 _MODES: Final = ("RGB", "RGBA", "P", "L")
 """Pillow's modes that turn into RGB without a loss of depth; alpha is dropped, grey becomes three equal channels."""
 
+_UNREADABLE: Final = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError)
+"""What Pillow raises for files that it cannot read; SyntaxError is its word for a broken PNG."""
+
 
 def rgb_image(image: NDArray[np.uint8] | Image.Image | Path | str, bgr: bool = False) -> NDArray[np.uint8]:
     """Return `image` as `(H, W, 3)` uint8 RGB.
@@ -43,7 +46,7 @@ def _from_file(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as opened:
             return _from_pillow(ImageOps.exif_transpose(opened), str(path))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNG chunks
+    except _UNREADABLE as error:
         rule = f"not a readable image; the file may be truncated or something else ({type(error).__name__})"
         raise DataError(problem("image", str(path), rule, "Use a PNG or JPEG that an image viewer opens")) from error
 
@@ -62,7 +65,9 @@ def _check_array(image: Any) -> None:
     if isinstance(image, np.ndarray):
         if image.size == 0:
             raise DataError(
-                problem("image.shape", image.shape, "an image has at least one pixel", "Did the camera deliver a frame?")
+                problem(
+                    "image.shape", image.shape, "an image has at least one pixel", "Check that the camera delivered a frame"
+                )
             )
         if np.issubdtype(image.dtype, np.floating) and not np.isfinite(image).all():
             count = int((~np.isfinite(image)).sum())
