@@ -64,11 +64,8 @@ def _check_array(image: Any) -> None:
     """Check an array; what a user may have mixed up gets its own remedy, the rest is `check_image`'s."""
     if isinstance(image, np.ndarray):
         if image.size == 0:
-            raise DataError(
-                problem(
-                    "image.shape", image.shape, "an image has at least one pixel", "Check that the camera delivered a frame"
-                )
-            )
+            remedy = "Check that the camera delivered a frame"
+            raise DataError(problem("image.shape", image.shape, "an image has at least one pixel", remedy))
         if np.issubdtype(image.dtype, np.floating) and not np.isfinite(image).all():
             count = int((~np.isfinite(image)).sum())
             shown = f"{image.dtype} {image.shape} with {count} values that are NaN or infinite"
