@@ -149,7 +149,7 @@ def test_the_page_has_the_numbers_of_the_json_and_stands_alone(tmp_path: Path) -
     page_path, json_path = write_open_loop_report(tmp_path, result, held_out)
     page, tree = page_path.read_text(encoding="utf-8"), json.loads(json_path.read_text(encoding="utf-8"))
     assert (page_path.name, json_path.name) == ("open_loop.html", "open_loop.json")
-    assert tree == json.loads(json.dumps(result.to_json()))
+    assert tree == json.loads(json.dumps({**result.to_json(), "notes": [], "about": {}}))
     shown = set(re.findall(r'<data value="([^"]+)">', page))
     for who, row in tree["measures"].items():
         for name, one in row.items():
@@ -160,3 +160,17 @@ def test_the_page_has_the_numbers_of_the_json_and_stands_alone(tmp_path: Path) -
     assert f"95 % interval {ours['ci95'][0] * 100:.1f} to {ours['ci95'][1] * 100:.1f} %" in text
     assert page.count('class="track"') == 3
     assert "http" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "").replace("</html>", "")
+
+
+def test_what_was_measured_and_what_to_know_first_are_on_the_page_and_in_the_numbers(tmp_path: Path) -> None:
+    held_out = [HeldOut("tub", *_noisy(60, 0), 20.0)]
+    about = {"rate_hz": 20, "hardware": {"cpu": "<abacus>", "gpu": None}, "measured": ["a.h5", "b.h5"], "git_commit": None}
+    page_path, json_path = write_open_loop_report(
+        tmp_path, measure(held_out, [_noisy(50, 9)[1]]), held_out, about=about, notes=["Too good & untrue."]
+    )
+    page, tree = page_path.read_text(encoding="utf-8"), json.loads(json_path.read_text(encoding="utf-8"))
+    assert (tree["about"], tree["notes"]) == (about, ["Too good & untrue."])
+    assert page.index("Too good &amp; untrue.") < page.index("Share of frames whose class is right")
+    assert "<dt>hardware</dt><dd>cpu &lt;abacus&gt;</dd>" in page
+    assert "<dt>measured</dt><dd>a.h5, b.h5</dd>" in page
+    assert "git commit" not in page

@@ -46,7 +46,8 @@ def write_open_loop_report(
     Raises:
         OSError: the folder cannot be written.
     """
-    folder, tree = Path(folder), result.to_json()
+    folder = Path(folder)
+    tree = {**result.to_json(), "notes": list(notes), "about": dict(about or {})}
     sections = [
         Section("Before you read the numbers", "".join(f"<p>{escape(note)}</p>" for note in notes)),
         Section("Classes", _class_table(tree)),
@@ -61,8 +62,7 @@ def write_open_loop_report(
     write_text(page, html.page("Mobile VLA: open-loop report", headline(tree), sections))
     write_text(
         numbers,
-        json.dumps({**tree, "notes": list(notes), "about": dict(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
-        + "\n",
+        json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     )
     return page, numbers
 

@@ -1,8 +1,8 @@
 """Open-loop evaluation of a checkpoint: the episodes it has not been trained on, predicted as on a robot, and a report.
 
-Which episodes are held out is no matter of trust: `split.json` beside the checkpoint names them, the checkpoint holds the split's
-hash, and every episode's content is compared with the split's fingerprint. What does not fit is refused. Predictions come from
-`deploy.session`, the path that a robot takes.
+Which episodes are held out is no matter of trust: `split.json` beside the checkpoint names them, the checkpoint holds the
+split's hash, and every episode's content is compared with the split's fingerprint. What does not fit is refused. Predictions
+come from `deploy.session`, the path that a robot takes.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@
 The scales are conventions, not measurements: a tub records sticks, not speeds. A car's yaw rate also depends on its speed; the
 map is linear all the same. Where time jumps (deleted or skipped records, another session, a pause) a new episode begins, so no
 window spans the jump. Between two episodes at least `gap_frames` records are left out: neighbouring frames are all but equal,
-and the two sides of a cut may come to stand on the two sides of a split. A rate above 120 Hz or times that do not increase are no camera's: then all times are replaced by
-`rate_hz`. File names are `episode_{date}_{time}_{scenario}.h5`, without the distance that a tub does not have; the time is
-that of the first record (UTC), or the next free second.
+and the two sides of a cut may come to stand on the two sides of a split. A rate above 120 Hz or times that do not increase are
+no camera's: then all times are replaced by `rate_hz`. File names are `episode_{date}_{time}_{scenario}.h5`, without the
+distance that a tub does not have; the time is that of the first record (UTC), or the next free second.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def _counted(frames: Iterator[Frame], advance: Advance) -> Iterator[Frame]:
 
 
 def _pieces(frames: Iterator[Frame], clock: Clock, most: int, gap: int) -> Iterator[list[Frame]]:
-    """Yield runs of at most `most` frames in which time does not jump; between two of them at least `gap` records are missing."""
+    """Yield runs of at most `most` frames in which time does not jump; between two at least `gap` records are missing."""
     piece: list[Frame] = []
     free_from = 0
     for frame in frames:
