@@ -6,6 +6,7 @@ robots in one forward pass. Neither the number of workers nor their speed change
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -141,7 +142,7 @@ def _drive_batch(batch: _Batch) -> list[Drive]:
 def _start(spec: DriveSpec, config: RolloutConfig, film: bool) -> _Running:
     navigation = Navigation(config.rate_hz, *config.image_size)
     navigation.start(spec.scenario, spec.seed, config.level)
-    rng = np.random.default_rng([spec.seed, 1])
+    rng = drive_rng(navigation, spec.seed, salt=1)
     instruction = draw_instruction(navigation.spec.scenario, rng, config.wording)
     return _Running(spec, navigation, instruction, rng, film, path=[navigation.world.pose])
 
@@ -174,6 +175,11 @@ def _finish(agent: str, run: _Running) -> Drive:
         floor=floor_of(judge.scene),
         frames=tuple(run.frames),
     )
+
+
+def drive_rng(navigation: Navigation, seed: int, salt: int) -> np.random.Generator:
+    """Return the random numbers of one drive: the same for the left and the right of a scene, others for every family and salt."""
+    return np.random.default_rng([seed, salt, zlib.crc32(navigation.spec.family.encode())])
 
 
 def floor_of(scene: Scene) -> Floor:

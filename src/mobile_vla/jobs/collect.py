@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_vla.evaluation.agent import AgentOptions, Situation
-from mobile_vla.evaluation.rollouts import DriveSpec, agent_of_process
+from mobile_vla.evaluation.rollouts import DriveSpec, agent_of_process, drive_rng
 from mobile_vla.sim.navigation import Navigation
 from mobile_vla.sim.randomisation import distance_to_box
 from mobile_vla.sim.scene import Scene
@@ -79,7 +79,7 @@ def collect_batch(specs: Sequence[DriveSpec], config: CollectConfig) -> list[Epi
 def _start(spec: DriveSpec, config: CollectConfig) -> _Recording:
     navigation = Navigation(config.rate_hz, *config.image_size)
     navigation.start(spec.scenario, spec.seed, config.level)
-    rng = np.random.default_rng([spec.seed, 2])
+    rng = drive_rng(navigation, spec.seed, salt=2)
     instruction = draw_instruction(navigation.spec.scenario, rng)
     return _Recording(navigation, instruction, rng, spec, np.zeros(3), [], [], [])
 
