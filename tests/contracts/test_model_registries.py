@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +38,22 @@ def head_options(name: str) -> dict[str, Any]:
     return {"type": name, **{key: value for key, value in {"hidden_size": 32, "num_layers": 1}.items() if key in known}}
 
 
+@cache
+def backbone_options(name: str) -> dict[str, Any]:
+    """None for a backbone trained from scratch; a miniature's folder for one that starts from pretrained weights."""
+    if not backbones.get(name).pretrained:
+        return {}
+    from mobile_vla.model.hf.miniature import write_miniature
+
+    family = {"kosmos": "kosmos-2"}.get(name, "paligemma")
+    folder = tempfile.TemporaryDirectory()
+    _FOLDERS.append(folder)
+    return {"path": str(write_miniature(folder.name, family))}
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+
+
 def make_head(name: str) -> ActionHead:
     torch.manual_seed(0)
     head: Any = act_heads.get(name)
@@ -46,11 +64,12 @@ def make_policy(model: str = "tiny", head: str = "LSTMDecoder", **changes: Any) 
     torch.manual_seed(0)
     tree = {
         "model": model,
+        "backbone": backbone_options(model),
         "rate_hz": 2.5,
         "window_size": T,
         "fwd_pred_next_n": K,
         "act_head": head_options(head),
-        "preprocess": {"image_size": [32, 32], "max_tokens": 16},
+        "preprocess": {"image_size": [32, 32], "max_tokens": 24},
         **changes,
     }
     return build_policy(build(PolicyConfig, tree, "test")).eval()
@@ -240,7 +259,8 @@ def test_the_gradient_reaches_every_trainable_parameter(model: str, head: str, u
 def test_a_policy_overfits_one_batch(model: str, head: str) -> None:
     policy = make_policy(model, head).train()
     batch = make_batch(policy)
-    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
+    rate = 1e-2 if policy.backbone.pretrained else 3e-3
+    optimiser = torch.optim.Adam(policy.parameters(), lr=rate)
     first = float(policy.loss(batch)["loss"].detach())
     for _ in range(300):
         optimiser.zero_grad()

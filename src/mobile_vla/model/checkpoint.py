@@ -1,8 +1,8 @@
 """Checkpoints: one file that holds everything a robot needs.
 
 A checkpoint is a Lightning `.ckpt`: a dictionary with `state_dict` (the policy's tensors under `policy.`) and `mobile_vla`, a
-JSON string with the policy's config, preprocessor, action normaliser and provenance. Files are read with `weights_only=True`,
-so loading one never runs code from it; every mismatch is an error, never a silent re-initialisation.
+JSON string with the policy's config, preprocessor, backbone blueprint, action normaliser and provenance. Files are read with
+`weights_only=True`, so loading one never runs code from it; every mismatch is an error, never a silent re-initialisation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMAT_VERSION: Final = 1
 PAYLOAD_KEY: Final = "mobile_vla"
 STATE_PREFIX: Final = "policy."
 
-_PAYLOAD_KEYS: Final = {"format_version", "policy_config", "preprocessor", "normaliser", "provenance"}
+_PAYLOAD_KEYS: Final = {"format_version", "policy_config", "preprocessor", "backbone", "normaliser", "provenance"}
 _SHOWN_MISMATCHES: Final = 8
 
 
@@ -57,6 +57,7 @@ def policy_payload(policy: VLAPolicy, provenance: Mapping[str, Any]) -> str:
         "format_version": FORMAT_VERSION,
         "policy_config": policy.config.model_dump(mode="json"),
         "preprocessor": json.loads(policy.preprocessor.to_json()),
+        "backbone": policy.blueprint,
         "normaliser": policy.normaliser.to_dict(),
         "provenance": dict(provenance),
     }
@@ -90,6 +91,15 @@ def load_policy(path: Path | str, device: str | torch.device = "cpu") -> LoadedP
     return LoadedPolicy(policy.to(target).eval(), dict(tree["provenance"]), path)
 
 
+def read_payload(path: Path | str) -> dict[str, Any]:
+    """Return what the checkpoint in `path` says about itself, without building its policy.
+
+    The keys: `format_version`, `policy_config`, `preprocessor`, `backbone`, `normaliser`, `provenance`. Raises CheckpointError.
+    """
+    path = Path(path)
+    return _payload(_read(path), path)
+
+
 def checked_device(device: str | torch.device) -> torch.device:
     """Return `device` once it is known to work. Raises ConfigError naming it and the remedy."""
     try:
@@ -107,7 +117,7 @@ def _read(path: Path) -> dict[str, Any]:
         remedy = f"Found there: {', '.join(near)}" if near else "Train one first, or correct the path"
         raise CheckpointError(problem("checkpoint", str(path), f"no such file (looked at {path.resolve()})", remedy))
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
         rule = f"not a readable checkpoint; the file may be truncated or something else ({type(error).__name__})"
         raise CheckpointError(problem("checkpoint", str(path), rule, "Copy it again, or use mobile_vla-last.ckpt")) from error
@@ -136,7 +146,7 @@ def _rebuild(tree: Mapping[str, Any], path: Path) -> VLAPolicy:
     try:
         config = build(PolicyConfig, tree["policy_config"], str(path))
         preprocessor = Preprocessor.from_json(json.dumps(tree["preprocessor"]))
-        return VLAPolicy(config, preprocessor, ActionNormaliser.from_dict(tree["normaliser"]))
+        return VLAPolicy(config, preprocessor, ActionNormaliser.from_dict(tree["normaliser"]), tree["backbone"])
     except ConfigError as error:
         raise CheckpointError(f"checkpoint = {str(path)!r}: its policy cannot be built here. {error}") from error
 

@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobile_vla.core.config import Config, build
 from mobile_vla.core.errors import ConfigError, problem
-from mobile_vla.model.backbone import Backbone, BackboneConfig, BackboneInputs, backbones
+from mobile_vla.model.backbone import Backbone, BackboneConfig, BackboneInputs, Prepared, backbones
 from mobile_vla.model.batch import Batch
 from mobile_vla.model.head import ActionHead, HeadConfig, HeadOutput, act_heads
 from mobile_vla.model.preprocess import PreprocessConfig, Preprocessor
@@ -102,18 +102,27 @@ class PolicyConfig(Config):
 class VLAPolicy(nn.Module):
     """Images, an instruction and (optionally) the robot's state in; a normalised action chunk per frame out."""
 
-    def __init__(self, config: PolicyConfig, preprocessor: Preprocessor, normaliser: ActionNormaliser) -> None:
+    def __init__(
+        self,
+        config: PolicyConfig,
+        preprocessor: Preprocessor,
+        normaliser: ActionNormaliser,
+        blueprint: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Build it with weights that are not to be used yet; `blueprint` is the backbone's own (see `Prepared`)."""
         super().__init__()
         if preprocessor.config != config.preprocess:
             rule = f"the preprocessor was made with {preprocessor.config!r}"
             raise ConfigError(problem("preprocess", config.preprocess, rule))
         self.config, self.preprocessor, self.normaliser = config, preprocessor, normaliser
+        self.blueprint = dict(blueprint or {})
         self.state_encoder = StateEncoder() if config.use_state else None
         inputs = BackboneInputs(
             image_size=config.preprocess.image_size,
             vocabulary_size=preprocessor.tokenizer.size,
             pad_id=preprocessor.tokenizer.pad_id,
             state_token_dim=STATE_TOKEN_DIM if config.use_state else 0,
+            blueprint=self.blueprint,
         )
         self.backbone: Backbone = cast(Any, backbones.get(config.model))(config.backbone_config(), inputs)
         head_class: Any = act_heads.get(config.act_head["type"])
@@ -141,15 +150,29 @@ class VLAPolicy(nn.Module):
         counts = [(parameter.numel(), parameter.requires_grad) for parameter in self.parameters()]
         return sum(count for count, _ in counts), sum(count for count, trains in counts if trains)
 
+    def description(self) -> list[str]:
+        """Return the guide's three lines about the model: its name, all parameters, those that train."""
+        total, trainable = self.parameter_counts()
+        return [
+            f"Model created: {self.backbone.display_name}_MobileVLA",
+            f"Total parameters: {total:,}",
+            f"Trainable parameters: {trainable:,}",
+        ]
+
     def freeze(self, freeze_backbone: bool, train_vision: bool) -> None:
         """Choose what trains, as RoboVLMs does.
 
-        The image encoder follows `train_vision`; the rest of the backbone trains unless `freeze_backbone`; head and state
-        encoder always train. A frozen image encoder keeps its batch statistics too.
+        The image encoder follows `train_vision`; the rest of the backbone trains unless `freeze_backbone`; head, state encoder
+        and what is new in the backbone (its action token) always train. A frozen image encoder keeps its batch statistics too.
         """
         self.backbone.requires_grad_(not freeze_backbone)
-        for parameter in self.backbone.vision_parameters():
-            parameter.requires_grad_(train_vision)
+        for parts, trains in (
+            (self.backbone.vision_parameters(), train_vision),
+            (self.backbone.new_parameters(), True),
+            (self.backbone.idle_parameters(), False),
+        ):
+            for parameter in parts:
+                parameter.requires_grad_(trains)
         self._vision_frozen = not train_vision
         self.train(self.training)
 
@@ -189,5 +212,23 @@ class StateEncoder(nn.Module):
 
 
 def build_policy(config: PolicyConfig) -> VLAPolicy:
-    """Return an untrained policy with the built-in tokenizer and the default action range."""
-    return VLAPolicy(config, Preprocessor.create(config.preprocess), ActionNormaliser())
+    """Return an untrained policy with its backbone's own preprocessing, pretrained weights, and the default action range.
+
+    Raises:
+        ConfigError: the backbone's files cannot be found or do not fit.
+    """
+    policy = _assemble(config, backbones.get(config.model).prepare(config.backbone_config(), config.preprocess))
+    policy.backbone.load_pretrained()
+    return policy
+
+
+def outline_policy(config: PolicyConfig) -> VLAPolicy:
+    """Return the policy on the meta device: its shapes and parameter counts, no weights and no memory."""
+    prepared = backbones.get(config.model).outline(config.backbone_config(), config.preprocess)
+    with torch.device("meta"):
+        return _assemble(config, prepared)
+
+
+def _assemble(config: PolicyConfig, prepared: Prepared) -> VLAPolicy:
+    resolved = config.model_copy(update={"preprocess": prepared.preprocessor.config})
+    return VLAPolicy(resolved, prepared.preprocessor, ActionNormaliser(), prepared.blueprint)

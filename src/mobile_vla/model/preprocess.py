@@ -6,7 +6,7 @@ Legend: `T` frames, `L` tokens. Frames are resized as uint8 on the CPU, once, an
 from __future__ import annotations
 
 import json
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mobile_vla.core.config import Config, build
 from mobile_vla.core.errors import CheckpointError, DataError, problem
+from mobile_vla.model.pretrained_tokenizer import PretrainedTokenizer
 from mobile_vla.model.tokenizer import TextTokenizer, train_tokenizer
 
 RESIZE_FILTER: Final = Image.Resampling.BILINEAR
@@ -31,7 +32,7 @@ TokenArrays = tuple[NDArray[np.int64], NDArray[np.bool_]]
 
 
 class PreprocessConfig(Config):
-    """How an observation becomes the policy's input.
+    """How an observation becomes the policy's input. A pretrained backbone sets what a configuration leaves out.
 
     Attributes:
         image_size: height, width in pixels that the policy sees.
@@ -71,10 +72,28 @@ class PreprocessConfig(Config):
         return prompt
 
 
+class PromptTokenizer(Protocol):
+    """What a preprocessor needs of a tokenizer; the ids lie in 0..size - 1."""
+
+    pad_id: int
+    lrn_id: int
+    """Id of the learnable action token that closes every prompt."""
+
+    @property
+    def size(self) -> int:
+        """Number of ids."""
+
+    def ids(self, text: str) -> list[int]:
+        """Return the ids of `text` without special tokens."""
+
+    def to_json(self) -> str:
+        """Return everything as a JSON object."""
+
+
 class Preprocessor:
     """Resizes and normalises images, and turns instructions into tokens. Picklable; no device of its own."""
 
-    def __init__(self, config: PreprocessConfig, tokenizer: TextTokenizer) -> None:
+    def __init__(self, config: PreprocessConfig, tokenizer: PromptTokenizer) -> None:
         self.config = config
         self.tokenizer = tokenizer
         self._texts: dict[str, TokenArrays] = {}
@@ -153,7 +172,9 @@ class Preprocessor:
             config, tokenizer = tree["config"], tree["tokenizer"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise CheckpointError(problem("preprocessor", text, "not a preprocessor's JSON")) from error
-        return cls(build(PreprocessConfig, config, "preprocessor"), TextTokenizer.from_json(json.dumps(tokenizer)))
+        pretrained = isinstance(tokenizer, dict) and PretrainedTokenizer.MARK in tokenizer
+        kind: type[PretrainedTokenizer] | type[TextTokenizer] = PretrainedTokenizer if pretrained else TextTokenizer
+        return cls(build(PreprocessConfig, config, "preprocessor"), kind.from_json(json.dumps(tokenizer)))
 
     def _encode(self, instruction: str) -> TokenArrays:
         prompt = self.config.prompt.replace("{instruction}", instruction)

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from mobile_vla.core.config import Config, apply_overrides, build, load_json
 from mobile_vla.core.errors import ConfigError, problem
+from mobile_vla.model.backbone import backbones
 from mobile_vla.model.policy import PolicyConfig
 from mobile_vla.task.cadence import OnMismatch
 
@@ -149,6 +150,6 @@ def check_features(config: TrainConfig) -> None:
     if setup.lora_enable:
         rule = f"backbone {config.model!r} has no low-rank adapters here"
         raise ConfigError(problem("train_setup.lora_enable", True, rule, "Set it to false"))
-    if setup.gradient_checkpointing:
+    if setup.gradient_checkpointing and not backbones.get(config.model).recomputes:
         rule = f"backbone {config.model!r} cannot recompute its activations"
         raise ConfigError(problem("train_setup.gradient_checkpointing", True, rule, "Set it to false"))

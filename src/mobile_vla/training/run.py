@@ -15,10 +15,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from mobile_vla.core.errors import CheckpointError, problem
+from mobile_vla.core.errors import CheckpointError, DataError, problem
+from mobile_vla.data.reader import find_episodes
 from mobile_vla.data.splits import Split, save_split
+from mobile_vla.model.backbone import backbones
 from mobile_vla.model.checkpoint import load_policy
 from mobile_vla.model.policy import VLAPolicy, build_policy
+from mobile_vla.model.preprocess import PreprocessConfig
 from mobile_vla.training.checkpointing import AtomicCheckpointIO, Checkpoints, existing_checkpoint, move_aside
 from mobile_vla.training.config import TrainConfig, check_features
 from mobile_vla.training.data_module import EpisodeDataModule
@@ -30,6 +33,8 @@ from mobile_vla.training.quiet import quiet_lightning
 
 TEST_BATCHES: Final = 10
 """How many batches of training and of validation the test mode runs."""
+
+SMALL_CONFIG: Final = "configs/mobile_vla/train_tiny_cpu.json"
 
 Say = Callable[[str], None]
 
@@ -83,8 +88,9 @@ def train(
     quiet_lightning()
     torch.set_num_threads(min(config.trainer.cpu_threads, os.cpu_count() or 1))
     pl.seed_everything(config.seed, verbose=False)
-    policy = _make_policy(config, init_from)
-    resume = None if resume is None else _checked_resume(config, resume)
+    check_episodes(config)  # before weights, which may take long to fetch
+    policy = _make_policy(config, resume, init_from)
+    resume = None if resume is None else Path(resume).resolve()
     data = EpisodeDataModule(config, policy.preprocessor, policy.normaliser)
     _announce(data, policy, say)
     folder = _run_folder(config, test_mode)
@@ -101,43 +107,72 @@ def train(
     return TrainResult(policy.cpu().eval(), checkpoints.best_path, checkpoints.last_path, metrics, data.split)
 
 
-def _make_policy(config: TrainConfig, init_from: Path | str | None) -> VLAPolicy:
-    if init_from is None:
-        policy = build_policy(config.policy_config())
+def check_episodes(config: TrainConfig) -> None:
+    """Check that there is something to train on. Raises DataError with the ways to get it."""
+    try:
+        find_episodes(config.data_dir)
+    except DataError as error:
+        raise DataError(f"{error}\n{_ways_to_data(config)}") from error
+
+
+def _ways_to_data(config: TrainConfig) -> str:
+    folder = Path(config.data_dir).resolve()
+    ways = [
+        f"To record simulated episodes there: mobile-vla record --sim --out {folder} --episodes 64",
+        f"To train the small policy on them, on any CPU: --config {SMALL_CONFIG} --data-dir {folder}",
+    ]
+    if backbones.get(config.model).pretrained:
+        ways.append(
+            f"For model '{config.model}' without a network, name the folder of its weights: --set backbone.path=/folder"
+        )
+    return "\n".join(ways)
+
+
+def _make_policy(config: TrainConfig, resume: Path | str | None, init_from: Path | str | None) -> VLAPolicy:
+    """Return the policy to train: a checkpoint's, which needs nothing else, or a new one."""
+    if resume is not None:
+        policy = _policy_of(config, "resume", resume)
+    elif init_from is not None:
+        policy = _policy_of(config, "init_from", init_from)
     else:
-        policy = load_policy(existing_checkpoint(init_from, "init_from")).policy.train()
-        _check_same_policy(config, policy, "init_from", init_from)
+        policy = build_policy(config.policy_config())
     policy.freeze(config.train_setup.freeze_backbone, config.train_setup.train_vision)
+    if config.train_setup.gradient_checkpointing:
+        policy.backbone.recompute_activations()
     return policy
 
 
-def _checked_resume(config: TrainConfig, resume: Path | str) -> Path:
-    path = existing_checkpoint(resume, "resume").resolve()
-    _check_same_policy(config, load_policy(path).policy, "resume", path)
-    return path
+def _policy_of(config: TrainConfig, field: str, path: Path | str) -> VLAPolicy:
+    policy = load_policy(existing_checkpoint(path, field)).policy.train()
+    _check_same_policy(config, policy, field, path)
+    return policy
 
 
 def _check_same_policy(config: TrainConfig, policy: VLAPolicy, field: str, path: Path | str) -> None:
     wanted = config.policy_config()
+    found = policy.config.model_copy(update={"preprocess": _as_far_as_set(policy.config.preprocess, wanted.preprocess)})
     differing = [
-        f"{name} (checkpoint {getattr(policy.config, name)!r}, config {getattr(wanted, name)!r})"
+        f"{name} (checkpoint {getattr(found, name)!r}, config {getattr(wanted, name)!r})"
         for name in type(wanted).model_fields
-        if getattr(policy.config, name) != getattr(wanted, name)
+        if getattr(found, name) != getattr(wanted, name)
     ]
     if differing:
         rule = f"its policy differs from the config in {', '.join(differing)}"
         raise CheckpointError(f"{field} = {str(path)!r}: {rule}. Make the config agree, or train from the start.")
 
 
+def _as_far_as_set(found: PreprocessConfig, wanted: PreprocessConfig) -> PreprocessConfig:
+    """Return `wanted` with what it sets taken from `found`: what a config leaves out, the backbone chose."""
+    return wanted.model_copy(update={name: getattr(found, name) for name in wanted.model_fields_set})
+
+
 def _announce(data: EpisodeDataModule, policy: VLAPolicy, say: Say) -> None:
-    total, trainable = policy.parameter_counts()
     say(f"Found {data.files} .h5 files in dataset")
     data.load()
     say(f"Train dataset: {len(data.train_set)} samples")
     say(f"Val dataset: {len(data.val_set)} samples")
-    say(f"Model created: {policy.backbone.display_name}_MobileVLA")
-    say(f"Total parameters: {total:,}")
-    say(f"Trainable parameters: {trainable:,}")
+    for line in policy.description():
+        say(line)
 
 
 def _run_folder(config: TrainConfig, test_mode: bool) -> Path:
