@@ -1,7 +1,7 @@
 """The demo, from nothing, for several training seeds: success, side and wall time of each, and the median.
 
-Run: .venv/bin/python benchmarks/demo_seeds.py [--seeds 3] [--config C]. Every seed records its own scenes, starts from its own weights and is
-judged on the same held-out scenes. Writes runs/benchmarks/demo_seeds/summary.json.
+Run: .venv/bin/python benchmarks/demo_seeds.py [--seeds 3] [--config C]. Every seed records its own scenes, starts from its own
+weights and is judged on the same held-out scenes. Writes runs/benchmarks/demo_seeds/summary.json.
 """
 
 from __future__ import annotations

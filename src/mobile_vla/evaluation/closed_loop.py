@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mobile_vla.core.errors import ConfigError, problem
 from mobile_vla.core.parallel import WorkerPool
+from mobile_vla.data.reader import open_episode
 from mobile_vla.evaluation.agent import AgentOptions
 from mobile_vla.evaluation.outcome import Drive
 from mobile_vla.evaluation.pictures import Picture, drive_picture, montage_gif
@@ -81,6 +82,15 @@ def mean_action_by_step(episodes: Iterable[NDArray[np.floating]]) -> tuple[tuple
     table = padded.mean(axis=0)
     table[:, VELOCITY_DIM] = votes.argmax(axis=0)
     return tuple(tuple(float(value) for value in row) for row in table)
+
+
+def clock_actions(paths: Iterable[Path]) -> tuple[tuple[float, ...], ...]:
+    """Return `mean_action_by_step` of the episode files `paths`. Raises DataError for one that cannot be read."""
+    actions = []
+    for path in paths:
+        with open_episode(path) as episode:
+            actions.append(episode.actions)
+    return mean_action_by_step(actions)
 
 
 def films(drives: Sequence[Drive]) -> list[Picture]:

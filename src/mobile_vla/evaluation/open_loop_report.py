@@ -50,11 +50,11 @@ def write_open_loop_report(
     tree = {**result.to_json(), "notes": list(notes), "about": dict(about or {})}
     sections = [
         Section("Before you read the numbers", "".join(f"<p>{escape(note)}</p>" for note in notes)),
+        Section("Predicted against driven", _tracks(held_out, column)),
         Section("Classes", _class_table(tree)),
         Section("Errors", _error_table(tree)),
         Section("Is the model better than knowing nothing?", _gain_table(tree)),
         Section("Each direction by itself", _recall_table(tree)),
-        Section("Predicted against driven", _tracks(held_out, column)),
         Section("What was measured", _about(about or {})),
         Section("How to read this", _reading()),
     ]

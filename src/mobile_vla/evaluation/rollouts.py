@@ -178,7 +178,7 @@ def _finish(agent: str, run: _Running) -> Drive:
 
 
 def drive_rng(navigation: Navigation, seed: int, salt: int) -> np.random.Generator:
-    """Return the random numbers of one drive: the same for the left and the right of a scene, others for every family and salt."""
+    """Return one drive's random numbers: the same for the left and the right of a scene, others for every family and salt."""
     return np.random.default_rng([seed, salt, zlib.crc32(navigation.spec.family.encode())])
 
 

@@ -1,7 +1,7 @@
 """DAgger inside one training run: at the start of an epoch the policy drives, the expert labels, the training set grows.
 
-One optimiser and one schedule run through all rounds (Ross et al. 2011, https://arxiv.org/abs/1011.0686). Rounds are counted in episodes and
-epochs of a fixed number of steps, never in seconds: the same seed gives the same data on a fast and on a slow machine.
+One optimiser and one schedule run through all rounds (Ross et al. 2011, https://arxiv.org/abs/1011.0686). Rounds are counted in
+episodes and epochs of a fixed number of steps, never in seconds: the same seed gives the same data on any machine.
 """
 
 from __future__ import annotations

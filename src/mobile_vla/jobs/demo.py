@@ -1,7 +1,7 @@
 """The demo: from nothing to a policy that drives, with its report.
 
-Records expert demonstrations in the simulator, trains the tiny policy on them and on the expert's corrections of its own drives, drives all
-eight scenarios on held-out seeds beside the baselines, and writes the report. Everything goes through the same code as real work.
+Records expert demonstrations in the simulator, trains the tiny policy on them and on the expert's corrections of its drives,
+drives all eight scenarios on held-out seeds beside the baselines, and writes the report. It is the same code as real work.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from mobile_vla.core.parallel import WorkerPool, available_cores, worker_pool
-from mobile_vla.data.reader import open_episode
 from mobile_vla.evaluation.agent import AgentOptions
 from mobile_vla.evaluation.closed_loop import (
     ClosedLoopPlan,
+    clock_actions,
     evaluate_closed_loop,
     films,
-    mean_action_by_step,
     save_montage,
 )
 from mobile_vla.evaluation.hardware import hardware
@@ -38,6 +37,7 @@ Say = Callable[[str], None]
 
 SEEDS_PER_RUN: Final = 10_000
 """Scene seeds that one training seed may use; the next training seed sees other scenes."""
+_ABLATIONS: Final = {"sight": "preprocess.sees=false", "hearing": "preprocess.hears=false"}
 _FIRST_DAY: Final = datetime(2025, 1, 1, 12)
 
 
@@ -55,6 +55,7 @@ class DemoPlan:
         episodes: held-out drives per agent.
         level: randomisation, 0 to 2.
         workers: processes; None: one per core.
+        without: `sight` or `hearing`: the policy is trained and driven without that sense; None: with both.
     """
 
     config: Path
@@ -67,6 +68,7 @@ class DemoPlan:
     episodes: int = 240
     level: int = 1
     workers: int | None = None
+    without: Literal["sight", "hearing"] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def run_demo(plan: DemoPlan, say: Say = print) -> DemoResult:
         checkpoint = train(config, callbacks=[corrections], say=say).last_path
         trained_s = time.monotonic() - began - recorded_s
         say(f"3/3 Driving {plan.episodes} held-out scenes with the policy and with each baseline")
-        options = AgentOptions(str(checkpoint), mean_action_by_step(_actions(demonstrations)))
+        options = AgentOptions(str(checkpoint), clock_actions(episode.path for episode in demonstrations))
         closed_loop = ClosedLoopPlan(plan.episodes, rollout=_rollout(config, plan.level))
         drives = evaluate_closed_loop(closed_loop, options, pool)
     total_s = time.monotonic() - began
@@ -111,7 +113,8 @@ def run_demo(plan: DemoPlan, say: Say = print) -> DemoResult:
 
 
 def _overrides(plan: DemoPlan) -> list[str]:
-    return [f"data_dir={plan.folder / 'episodes'}", f"output_dir={plan.folder}", f"seed={plan.seed}", "task_name=demo"]
+    overrides = [f"data_dir={plan.folder / 'episodes'}", f"output_dir={plan.folder}", f"seed={plan.seed}"]
+    return overrides if plan.without is None else [*overrides, _ABLATIONS[plan.without]]
 
 
 def _move_aside(folder: Path, say: Say) -> None:
@@ -144,16 +147,8 @@ def _rollout(config: TrainConfig, level: int) -> RolloutConfig:
     return RolloutConfig(level=level, rate_hz=config.rate_hz, image_size=config.preprocess.image_size)
 
 
-def _actions(recorded: list[Recorded]) -> list[object]:
-    actions = []
-    for episode in recorded:
-        with open_episode(episode.path) as file:
-            actions.append(file.actions)
-    return actions
-
-
 def _report(plan: DemoPlan, drives: list[Drive], wall_s: dict[str, float], checkpoint: Path) -> DemoResult:
-    facts = {"seed": plan.seed, "level": plan.level, "checkpoint": str(checkpoint)}
+    facts = {"seed": plan.seed, "level": plan.level, "trained_without": plan.without, "checkpoint": str(checkpoint)}
     summary = RunSummary(summarise_agents(drives), wall_s, hardware(), facts)
     gif = plan.folder / "drives.gif"
     save_montage(drives, gif)

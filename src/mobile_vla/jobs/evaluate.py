@@ -9,9 +9,9 @@ from typing import get_args
 
 from mobile_vla.core.errors import unknown_name
 from mobile_vla.core.parallel import available_cores, worker_pool
-from mobile_vla.data.reader import find_episodes, open_episode
+from mobile_vla.data.reader import find_episodes
 from mobile_vla.evaluation.agent import AgentOptions
-from mobile_vla.evaluation.closed_loop import AGENTS, ClosedLoopPlan, evaluate_closed_loop, films, mean_action_by_step
+from mobile_vla.evaluation.closed_loop import AGENTS, ClosedLoopPlan, clock_actions, evaluate_closed_loop, films
 from mobile_vla.evaluation.hardware import hardware
 from mobile_vla.evaluation.report import ReportFiles, write_report
 from mobile_vla.evaluation.rollouts import RolloutConfig
@@ -62,8 +62,9 @@ def run_evaluation(request: EvaluateRequest) -> EvaluateResult:
     """
     began = time.monotonic()
     loaded = load_policy(request.checkpoint)
+    clock = () if request.data_dir is None else clock_actions(find_episodes(request.data_dir))
     plan = ClosedLoopPlan(request.episodes, _agents(request), rollout=_rollout(request, loaded))
-    options = AgentOptions(str(request.checkpoint), _clock(request.data_dir))
+    options = AgentOptions(str(request.checkpoint), clock)
     with worker_pool(available_cores() if request.workers is None else request.workers) as pool:
         drives = evaluate_closed_loop(plan, options, pool)
     seconds = time.monotonic() - began
@@ -86,13 +87,3 @@ def _rollout(request: EvaluateRequest, loaded: LoadedPolicy) -> RolloutConfig:
     wording: Split = "train" if request.wording == "train" else "held_out"
     config = loaded.policy.config
     return RolloutConfig(request.level, config.rate_hz, config.preprocess.image_size, wording)
-
-
-def _clock(data_dir: Path | None) -> tuple[tuple[float, ...], ...]:
-    if data_dir is None:
-        return ()
-    actions = []
-    for path in find_episodes(data_dir):
-        with open_episode(path) as episode:
-            actions.append(episode.actions)
-    return mean_action_by_step(actions)

@@ -41,6 +41,8 @@ class PreprocessConfig(Config):
             channels); `fixed` uses `mean` and `std`.
         mean, std: per RGB channel, for images in [0, 1]; used by `fixed` only.
         prompt: template of the prompt; `{instruction}` is its only slot.
+        sees, hears: False blanks every image, or every instruction, in training and in serving alike: a policy trained blind
+            or deaf, which says what the data give away without that sense.
     """
 
     image_size: tuple[int, int] = (64, 64)
@@ -49,6 +51,8 @@ class PreprocessConfig(Config):
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     prompt: str = "{instruction}"
+    sees: bool = True
+    hears: bool = True
 
     @field_validator("image_size")
     @classmethod
@@ -153,6 +157,8 @@ class Preprocessor:
             raise DataError(problem("images.shape", tuple(images.shape), rule, "Call Preprocessor.resize first"))
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise DataError(problem("images.dtype", images.dtype, "images are uint8, or float in [0, 1]"))
+        if not self.config.sees:
+            images = torch.full_like(images, 128 if images.dtype == torch.uint8 else 0.5)
         scaled = images.float() / 255.0 if images.dtype == torch.uint8 else images.float()
         if self.config.standardise == "fixed":
             standard = (scaled - scaled.new_tensor(self.config.mean)) / scaled.new_tensor(self.config.std)
@@ -177,7 +183,7 @@ class Preprocessor:
         return cls(build(PreprocessConfig, config, "preprocessor"), kind.from_json(json.dumps(tokenizer)))
 
     def _encode(self, instruction: str) -> TokenArrays:
-        prompt = self.config.prompt.replace("{instruction}", instruction)
+        prompt = self.config.prompt.replace("{instruction}", instruction if self.config.hears else "")
         length = self.config.max_tokens
         ids = [*self.tokenizer.ids(prompt)[: length - 1], self.tokenizer.lrn_id]
         tokens = np.full(length, self.tokenizer.pad_id, dtype=np.int64)
