@@ -45,7 +45,7 @@ class PolicyConfig(Config):
     """
 
     model: str = "tiny"
-    backbone: dict[str, Any] = Field(default_factory=dict)
+    backbone: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     history: Literal["policy_head", "one_step"] = "policy_head"
     window_size: int = Field(default=8, ge=1)
     fwd_pred_next_n: int = Field(default=1, ge=1)

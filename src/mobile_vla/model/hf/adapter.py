@@ -117,7 +117,9 @@ class PretrainedBackbone(Backbone):
 
     def recompute_activations(self) -> None:
         """See `Backbone`; in evaluation mode nothing changes."""
-        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        renamed = getattr(self.model, "activation_checkpointing_enable", None)  # in transformers 5.x
+        enable = renamed or self.model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
 
     def _sequences(self, tokens: Tensor, token_mask: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Return ids and mask `(N, L)`: `tokens` behind the prefix, cut to the longest of them, once per frame."""

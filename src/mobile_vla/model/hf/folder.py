@@ -6,10 +6,10 @@ remedy.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 from mobile_vla.core.errors import ConfigError, MissingExtraError, problem
@@ -24,10 +24,10 @@ _NO_HUB: Final = (
 )
 
 
-def transformers() -> ModuleType:
+def transformers() -> Any:
     """Return the package, imported here because it is slow to load. Raises MissingExtraError."""
     try:
-        import transformers as package
+        package: Any = importlib.import_module("transformers")
     except ModuleNotFoundError as error:
         raise MissingExtraError("transformers", "hf") from error
     if not sys.stderr.isatty():
