@@ -1,6 +1,7 @@
 # Everything a developer types. `make` alone lists it. Nothing here is needed to use the installed package.
 # PYTHON    the interpreter that .venv is made with (3.10 or newer)
 # PIP_ARGS  passed to pip, for example PIP_ARGS="--extra-index-url URL" for another build of PyTorch
+# ARGS      passed to the demo, for example ARGS="--episodes 16"
 # PYTEST_ARGS  passed to pytest, for example PYTEST_ARGS="tests/core -x"
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -12,7 +13,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-all check lint types layers format clean
+.PHONY: help demo install test test-slow test-all check lint types layers format trial clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,6 +51,9 @@ layers: install ## imports go one way
 format: install ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+trial: ## as root: these commands and the guide's, as a new user, in an empty Debian 12; ARGS goes to the demo
+	@scripts/trial.sh $(ARGS)
 
 clean: ## remove .venv and all caches (runs/ stays)
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
