@@ -149,7 +149,8 @@ def test_too_close_to_a_box_the_expert_backs_off(scene: Scene, side: Side, angle
     box = scene.boxes[0]
     radius = next(r for r in np.arange(0.1, 2.0, 0.005) if _free(box, angle, r) > ROBOT_RADIUS_M)
     x, y = box.x + radius * math.cos(angle), box.y + radius * math.sin(angle)
-    assume(plan(scene, side, x, y) is None)
+    assume(all(distance_to_box(near, x, y) > ROBOT_RADIUS_M for near in scene.boxes))
+    assume(goal_gap(scene, (x, y, yaw)) > STOP_GAP_M and plan(scene, side, x, y) is None)
     vx, vy, _, kind = expert_action(scene, side, (x, y, yaw))
     moved = (x + 0.05 * (math.cos(yaw) * vx - math.sin(yaw) * vy), y + 0.05 * (math.sin(yaw) * vx + math.cos(yaw) * vy))
     assert kind == ActionType.MOVE

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_vla.sim.base import ROBOT_RADIUS_M
+from mobile_vla.sim.base import LINEAR_ACCELERATION, ROBOT_RADIUS_M
 from mobile_vla.sim.judge import Pose, goal_bearing, goal_gap, wrap_angle
 from mobile_vla.sim.planner import nearest_box, plan
 from mobile_vla.sim.scene import Scene
@@ -26,14 +26,19 @@ STOP_GAP_M: Final = 0.20
 _STOP_BEARING_RAD: Final = math.radians(12)
 _BRAKING: Final = 0.9
 """m/s^2: how hard it plans to brake before the goal; the base could do 2."""
+_OVERRUN_M: Final = 0.04
+"""How far past the place where it means to stop a step may carry it; the rest of `STOP_GAP_M` is for slowing down."""
 _TURN_GAIN: Final = 2.0
 """1/s."""
 _GOAL_IN_VIEW_RAD: Final = 0.45
 """The nose follows the path but stays this close to the goal's bearing, so that the camera keeps the goal in view."""
 
 
-def expert_action(scene: Scene, side: Side, pose: Pose) -> NDArray[np.float32]:
-    """Return the action `(4,)` that drives from `pose` to the goal of `scene`, past every box on `side`."""
+def expert_action(scene: Scene, side: Side, pose: Pose, period_s: float = 0.2) -> NDArray[np.float32]:
+    """Return the action `(4,)` that drives from `pose` to the goal of `scene`, past every box on `side`.
+
+    It will be held for `period_s`, the control period in seconds: near the goal, a slow clock needs a slow robot.
+    """
     bearing = goal_bearing(scene, pose)
     if goal_gap(scene, pose) <= STOP_GAP_M:
         if abs(bearing) <= _STOP_BEARING_RAD:
@@ -42,20 +47,26 @@ def expert_action(scene: Scene, side: Side, pose: Pose) -> NDArray[np.float32]:
     path = plan(scene, side, pose[0], pose[1])
     if path is None:
         return _back_off(scene, pose)
-    heading, speed = _along(path, pose, scene)
+    heading, speed = _along(path, pose, scene, period_s)
     wanted = bearing + max(-_GOAL_IN_VIEW_RAD, min(_GOAL_IN_VIEW_RAD, wrap_angle(heading - bearing)))
     turn = _TURN_GAIN * wrap_angle(wanted)
     return make_action(speed * math.cos(heading), speed * math.sin(heading), turn, ActionType.MOVE)
 
 
-def _along(path: list[tuple[float, float]], pose: Pose, scene: Scene) -> tuple[float, float]:
+def _along(path: list[tuple[float, float]], pose: Pose, scene: Scene, period_s: float) -> tuple[float, float]:
     """Return the direction of the next way point (rad, body frame) and the speed (m/s) that can still brake before the goal."""
     next_x, next_y = path[0]
     points = [pose[:2], *path]
     length = sum(math.dist(a, b) for a, b in pairwise(points))
     left_over = max(0.0, length - ROBOT_RADIUS_M - scene.goal.radius_m - STOP_GAP_M + 0.03)
-    speed = min(CRUISE_MPS, math.sqrt(2.0 * _BRAKING * left_over))
+    speed = min(CRUISE_MPS, math.sqrt(2.0 * _BRAKING * left_over), _can_stop_within(left_over + _OVERRUN_M, period_s))
     return wrap_angle(math.atan2(next_y - pose[1], next_x - pose[0]) - pose[2]), speed
+
+
+def _can_stop_within(distance_m: float, period_s: float) -> float:
+    """Return the speed (m/s) that, held for one period and then braked as hard as the base can, needs `distance_m`."""
+    a = LINEAR_ACCELERATION
+    return a * (math.sqrt(period_s**2 + 2.0 * distance_m / a) - period_s)
 
 
 def _back_off(scene: Scene, pose: Pose) -> NDArray[np.float32]:

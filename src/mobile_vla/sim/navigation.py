@@ -98,4 +98,4 @@ class Navigation:
 
     def expert(self) -> NDArray[np.float32]:
         """Return what the privileged expert would do now, `(4,)`."""
-        return expert_action(self.scene, self.spec.scenario.side, self.world.pose)
+        return expert_action(self.scene, self.spec.scenario.side, self.world.pose, 1.0 / self.rate_hz)

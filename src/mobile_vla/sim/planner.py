@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_vla.sim.base import ROBOT_RADIUS_M
+from mobile_vla.sim.randomisation import distance_to_box
 from mobile_vla.sim.scene import Box, Scene
 from mobile_vla.task.scenarios import Side
 
@@ -51,8 +52,8 @@ def plan(scene: Scene, side: Side, x: float, y: float) -> list[tuple[float, floa
 
 
 def nearest_box(scene: Scene, x: float, y: float) -> Box:
-    """Return the box whose centre is nearest to `(x, y)`."""
-    return min(scene.boxes, key=lambda box: math.hypot(box.x - x, box.y - y))
+    """Return the box that is nearest to `(x, y)`; inside several, the one whose centre is."""
+    return min(scene.boxes, key=lambda box: (distance_to_box(box, x, y), math.hypot(box.x - x, box.y - y)))
 
 
 def _obstacles(scene: Scene, side: Side, inflate_m: float) -> _Obstacles:
