@@ -24,7 +24,7 @@ from mobile_vla.sim.navigation import DEFAULT_RATE_HZ, Navigation
 from mobile_vla.sim.scenario import scenes
 from mobile_vla.sim.world import DEFAULT_HEIGHT, DEFAULT_WIDTH
 from mobile_vla.task.actions import VELOCITY_LIMIT
-from mobile_vla.task.instructions import TEMPLATES, draw_instruction
+from mobile_vla.task.instructions import draw_instruction
 from mobile_vla.task.scenarios import SCENARIOS
 from mobile_vla.task.state import STATE_DIM
 
@@ -113,8 +113,8 @@ class BoxNavigationEnv(gymnasium.Env[Observed, NDArray[np.float32]]):
 
 
 def _charset() -> str:
-    letters = {letter for row in TEMPLATES for letter in row.text}
-    return "".join(sorted(letters | set("상자하나를두개왼오른쪽" + "".join(chr(code) for code in range(32, 127)))))
+    """Return printable ASCII and every Hangul syllable: whatever a user may say in English or Korean."""
+    return "".join(chr(code) for code in (*range(0x20, 0x7F), *range(0xAC00, 0xD7A4)))
 
 
 def register() -> None:
