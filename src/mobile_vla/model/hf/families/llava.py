@@ -32,7 +32,7 @@ class Llava(Family):
     def idle(self, model: Any) -> Iterator[nn.Parameter]:
         """See `Family`. Hidden state 0 is the embedding, hidden state n the output of layer n."""
         chosen = model.config.vision_feature_layer
-        tower = model.vision_tower
+        tower = getattr(model.vision_tower, "vision_model", model.vision_tower)  # one level less since some transformers 5.x
         layers = tower.encoder.layers
         last = max(index % (len(layers) + 1) for index in ([chosen] if isinstance(chosen, int) else chosen))
         for layer in layers[last:]:
