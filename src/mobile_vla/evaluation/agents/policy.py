@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mobile_vla.core.errors import CheckpointError, problem
 from mobile_vla.evaluation.agent import Agent, AgentOptions, Situation, agents
 from mobile_vla.model.checkpoint import load_policy
 from mobile_vla.model.streaming import FeatureWindow, predict_chunks
@@ -34,7 +35,13 @@ class Policy(Agent):
     def act(self, slots: Sequence[int], situations: Sequence[Situation]) -> NDArray[np.float32]:
         """See `Agent`."""
         observations = [self.seen(situation.observation) for situation in situations]
-        return predict_chunks(self._policy, [self._windows[slot] for slot in slots], observations)[:, 0]
+        actions: NDArray[np.float32] = predict_chunks(self._policy, [self._windows[slot] for slot in slots], observations)[:, 0]
+        if not np.isfinite(actions).all():
+            rule = "the policy computed a number that is not finite"
+            raise CheckpointError(
+                problem("action", actions.tolist(), rule, f"Use another checkpoint than {self.options.checkpoint}")
+            )
+        return actions
 
     def seen(self, observation: Observation) -> Observation:
         """Return what the policy gets of `observation`."""
