@@ -5,6 +5,11 @@
 
 Each seed splits the stretches anew and trains anew; measured is the last checkpoint, which was chosen by nothing. The table
 pools all seeds; its intervals come from drawing whole stretches, a stretch that several seeds held out counting as one.
+
+A drive of several laps passes each place again, so a held-out stretch may show what another lap has taught. Two rows tell
+these frames apart: the place was `seen` where some training frame correlates with the held-out one by at least 0.6 (both
+in grey, 32 x 24 pixels, standardised), else `new`.
+
 Writes `real_drive.json` and `real_drive.svg` (the first seed's stretches) to `runs/real_drive/`.
 """
 
@@ -21,18 +26,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from mobile_vla.core.atomic import write_text
 from mobile_vla.core.errors import DataError, MobileVLAError, problem
 from mobile_vla.data.importers import importers
+from mobile_vla.data.reader import read_episode
 from mobile_vla.evaluation.hardware import hardware
 from mobile_vla.evaluation.open_loop import HeldOut
 from mobile_vla.evaluation.open_loop_baselines import Baseline, majority_class, mean_velocity
 from mobile_vla.evaluation.open_loop_picture import HEIGHT, WIDTH, track_svg
 from mobile_vla.evaluation.statistics import bootstrap_ratio
-from mobile_vla.jobs.open_loop import actions_at_rate, choose_episodes, run_open_loop
+from mobile_vla.jobs.open_loop import Material, actions_at_rate, at_rate, choose_episodes, run_open_loop
 from mobile_vla.model.checkpoint import load_policy
 from mobile_vla.task.motion import motion_classes
 from mobile_vla.training.config import load_train_config
@@ -43,6 +50,7 @@ CONFIG = ROOT / "configs/mobile_vla/train_donkeycar.json"
 BESIDE = ROOT.parent / "shared/data/donkeycar_tub/tub.tar.gz"
 PREDICTORS = ("model", "constant", "time_only")
 STEERING, THROTTLE = 2, 0
+SEEN = 0.6  # correlation from which two frames count as showing the same place
 
 Losses = dict[str, dict[str, list[np.ndarray]]]
 """Measure -> predictor -> per held-out stretch, `(T,)` losses of its frames."""
@@ -84,10 +92,38 @@ def one_seed(seed: int, episodes: Path, out: Path, threads: int) -> dict[str, An
     began = time.monotonic()
     last = train(load_train_config(CONFIG, overrides), say=lambda line: None).last_path
     train_s = time.monotonic() - began
-    done = run_open_loop(last)
-    loaded = load_policy(last)
-    training = [actions_at_rate(path, loaded.policy.config.rate_hz) for path in choose_episodes(loaded, None, False).training]
-    return {"seed": seed, "train_s": train_s, "held_out": done.held_out, "losses": losses(done.held_out, training)}
+    loaded, done = load_policy(last), run_open_loop(last)
+    chosen, rate_hz = choose_episodes(loaded, None, False), loaded.policy.config.rate_hz
+    training = [actions_at_rate(path, rate_hz) for path in chosen.training]
+    found = losses(done.held_out, training)
+    seen = [likeness >= SEEN for likeness in likenesses(chosen, rate_hz)]
+    return {"seed": seed, "train_s": train_s, "held_out": done.held_out, "losses": {**found, **by_place(found, seen)}}
+
+
+def likenesses(chosen: Material, rate_hz: float) -> list[np.ndarray]:
+    """Return per held-out stretch `(T,)`: how well the training frame most like it correlates with each frame, -1 to 1."""
+    known = np.concatenate([_thumbnails(path, rate_hz) for path in chosen.training])
+    return [(_thumbnails(path, rate_hz) @ known.T / known.shape[1]).max(axis=1) for path in chosen.measured]
+
+
+def _thumbnails(path: Path, rate_hz: float) -> np.ndarray:
+    """Return `(T, 768)`: each frame in grey at 32 x 24, with mean 0 and standard deviation 1."""
+    images = at_rate(read_episode(path), rate_hz, str(path)).images
+    small = [np.asarray(Image.fromarray(image).convert("L").resize((32, 24))) for image in images]
+    flat = np.stack(small).reshape(len(small), -1).astype(np.float64)
+    return (flat - flat.mean(axis=1, keepdims=True)) / (flat.std(axis=1, keepdims=True) + 1e-6)
+
+
+def by_place(found: Losses, seen: Sequence[np.ndarray]) -> Losses:
+    """Return the steering errors at places that the training frames show, and at those that they do not."""
+    steering = found["steering_mae_rps"]
+    split = {"seen": seen, "new": [~one for one in seen]}
+    return {
+        f"steering_mae_rps, place {word}": {
+            who: [loss[keep] for loss, keep in zip(rows, keeps, strict=True)] for who, rows in steering.items()
+        }
+        for word, keeps in split.items()
+    }
 
 
 def losses(held_out: Sequence[HeldOut], training: Sequence[np.ndarray]) -> Losses:
@@ -122,12 +158,15 @@ def pooled(runs: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _value(stretches: Sequence[str], each: Sequence[np.ndarray]) -> dict[str, Any]:
-    names = sorted(set(stretches))
+    names = sorted({stretch for stretch, loss in zip(stretches, each, strict=True) if len(loss)})
     totals, counts = np.zeros(len(names)), np.zeros(len(names), dtype=np.int64)
     for stretch, loss in zip(stretches, each, strict=True):
+        if not len(loss):
+            continue
         totals[names.index(stretch)] += loss.sum()
         counts[names.index(stretch)] += len(loss)
-    return {"value": float(totals.sum() / counts.sum()), "ci95": bootstrap_ratio(totals, counts)}
+    value = float(totals.sum() / counts.sum()) if names else None
+    return {"value": value, "ci95": bootstrap_ratio(totals, counts), "frames": int(counts.sum()), "stretches": len(names)}
 
 
 def report(runs: Sequence[dict[str, Any]], out: Path) -> None:
@@ -153,16 +192,17 @@ def report(runs: Sequence[dict[str, Any]], out: Path) -> None:
 def _table(tree: dict[str, Any]) -> Table:
     held_out = f"{tree['stretches']} stretches ({tree['different_stretches']} different ones)"
     table = Table(title=f"n = {tree['frames']} held-out frames of {held_out}, {len(tree['seeds'])} seeds")
-    for column in ("measure", "model", "mean action", "time only", "gain over mean", "gain over time"):
+    for column in ("measure", "frames (stretches)", "model", "mean action", "time only", "gain over mean", "gain over time"):
         table.add_column(column, justify="left" if column == "measure" else "right")
     for name, row in tree["pooled"].items():
-        table.add_row(name, *(_cell(one) for one in row.values()))
+        count = f"{row['model']['frames']} ({row['model']['stretches']})"
+        table.add_row(name.replace(", ", "\n"), count, *(_cell(one) for one in row.values()))
     return table
 
 
 def _cell(one: dict[str, Any]) -> str:
     ends = "no interval" if one["ci95"] is None else "{:.3f} to {:.3f}".format(*one["ci95"])
-    return f"{one['value']:.3f}\n{ends}"
+    return "no frames" if one["value"] is None else f"{one['value']:.3f}\n{ends}"
 
 
 def picture(held_out: Sequence[HeldOut]) -> str:
