@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from mobile_vla.core.errors import SimulationError, problem
 from mobile_vla.core.registry import Registry
+from mobile_vla.sim.scene import MAX_BOXES
 from mobile_vla.task.scenarios import Scenario
 
 
@@ -37,12 +39,24 @@ class SceneSpec:
         family: names the scene without the side, for example `1box_vert`.
         boxes: the obstacles.
         goal_distance_m: nominal distance from start to goal.
+
+    Raises:
+        SimulationError: the name counts other boxes than there are, or there are too many or none.
     """
 
     scenario: Scenario
     family: str
     boxes: tuple[BoxSpec, ...]
     goal_distance_m: float = 2.6
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.boxes) <= MAX_BOXES:
+            raise SimulationError(
+                problem(f"{self.scenario.name}.boxes", len(self.boxes), f"a scene has 1 to {MAX_BOXES} boxes")
+            )
+        if len(self.boxes) != self.scenario.num_boxes:
+            rule = f"the scenario's name, and with it the instruction, counts {self.scenario.num_boxes}"
+            raise SimulationError(problem(f"{self.scenario.name}.boxes", len(self.boxes), rule))
 
 
 scenes: Final[Registry[SceneSpec]] = Registry("scenario", "mobile_vla.sim.scenarios")
