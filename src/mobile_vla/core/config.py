@@ -43,6 +43,8 @@ def parse_json(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{source}: the key {error.args[0]!r} occurs twice in one object. Keep one of them.") from error
     except json.JSONDecodeError as error:
         raise ConfigError(f"{source}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: objects and lists are nested too deeply for a configuration.") from error
     if not isinstance(parsed, dict):
         raise ConfigError(f"{source}: a configuration is a JSON object {{...}}, found {type(parsed).__name__}.")
     return parsed
@@ -51,6 +53,8 @@ def parse_json(text: str, source: str) -> dict[str, Any]:
 def load_json(path: Path | str) -> dict[str, Any]:
     """Read the JSON object in `path` (see `parse_json`). Raises ConfigError when it is missing or malformed."""
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(problem("config", str(path), "this is a folder", "Name a .json file in it"))
     if not path.is_file():
         near = sorted(str(found) for found in path.parent.glob("*.json")) if path.parent.is_dir() else []
         there = f" Found there: {', '.join(near)}." if near else ""

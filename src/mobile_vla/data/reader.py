@@ -7,6 +7,7 @@ nobody asked for.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_vla.core.errors import DataError, EpisodeFormatError, problem
+from mobile_vla.core.errors import DataError, EpisodeFormatError, MobileVLAError, problem
 from mobile_vla.data import schema
 from mobile_vla.data.file_names import SUFFIX
 from mobile_vla.data.inference import Facts, Said, infer
@@ -28,6 +29,11 @@ from mobile_vla.task.state import STATE_DIM, check_states
 
 NO_EPISODES: Final = "No .h5 files found in dataset"
 """The guide's words, which users search for."""
+
+_LEAVE_OUT: Final = "Mend the file, or move it out of the dataset"
+
+_BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError)
+"""What HDF5, h5py and numpy throw over a damaged file: a flipped byte can turn up as any of these."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ class EpisodeFile:
         _check_shapes(path, parts)
         self._images, self._path = parts.images, path
         self.actions: NDArray[np.float32] = np.asarray(parts.actions[()], dtype=np.float32)
-        check_actions(self.actions, f"{path}: {schema.ACTION}")
+        with _remedied():
+            check_actions(self.actions, f"{path}: {schema.ACTION}")
         self.states = _read_states(path, parts)
         facts = infer(
             Said(path, len(parts.images), parts.attributes, _read_stamps(path, parts), parts.instruction), default_rate_hz
@@ -113,6 +120,7 @@ def open_episode(path: Path | str, default_rate_hz: float | None = None) -> Iter
     path = Path(path)
     with _open_file(path) as file:
         with _explained(path):
+            _check_version(path, file)
             name, parts = _parts(path, file)
             episode = EpisodeFile(path, name, parts, default_rate_hz)
         yield episode
@@ -144,7 +152,7 @@ def read_episode(path: Path | str, default_rate_hz: float | None = None) -> Epis
 def find_episodes(folder: Path | str) -> list[Path]:
     """Return the `.h5` files directly in `folder`, sorted by name, without hidden ones. Raises DataError for none."""
     folder = Path(folder)
-    found = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file() and not path.name.startswith("."))
+    found = sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.is_dir() and not path.name.startswith("."))
     if not found:
         there = "it has none" if folder.is_dir() else "there is no such folder"
         remedy = "Check the path, or set data_dir to an absolute path."
@@ -167,10 +175,31 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn what HDF5 throws over a broken file into our error."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError) as error:
-        rule = f"HDF5 cannot read it ({path.stat().st_size} bytes): {error}"
+    except MobileVLAError:
+        raise
+    except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+            raise PermissionError(error.errno, "Permission denied", str(path)) from error
+        rule = f"HDF5 cannot read it ({path.stat().st_size} bytes): {' '.join(str(error).split()) or type(error).__name__}"
         remedy = "It is cut short, damaged or no HDF5 file: copy it again or leave it out"
         raise EpisodeFormatError(problem("episode", str(path), rule, remedy)) from error
+
+
+@contextmanager
+def _remedied() -> Iterator[None]:
+    """Say what to do about a value that breaks a rule; the rules themselves do not know that they look at a file."""
+    try:
+        yield
+    except DataError as error:
+        raise type(error)(f"{error} {_LEAVE_OUT}.") from error
+
+
+def _check_version(path: Path, file: Any) -> None:
+    version = schema.decode_value(file.attrs.get(schema.FORMAT_VERSION_ATTRIBUTE, schema.FORMAT_VERSION))
+    if str(version).partition(".")[0] != schema.FORMAT_VERSION.partition(".")[0]:
+        rule = f"this program reads episodes of format {schema.FORMAT_VERSION}"
+        remedy = "Use the version of mobile-vla that wrote it"
+        raise EpisodeFormatError(problem(f"{path}: {schema.FORMAT_VERSION_ATTRIBUTE}", version, rule, remedy))
 
 
 def _parts(path: Path, file: Any) -> tuple[str, Parts]:
@@ -189,10 +218,10 @@ def _check_shapes(path: Path, parts: Parts) -> None:
     images, actions = parts.images, parts.actions
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or 0 in images.shape:
         rule = "images are uint8 (T, H, W, 3), with at least one frame"
-        raise EpisodeFormatError(problem(f"{path}: {images.name}", f"{images.dtype} {images.shape}", rule))
+        raise EpisodeFormatError(problem(f"{path}: {images.name}", f"{images.dtype} {images.shape}", rule, _LEAVE_OUT))
     if actions.ndim != 2 or actions.shape[1] != ACTION_DIM or actions.dtype.kind not in "fiu":
         rule = f"actions are numbers (T, {ACTION_DIM}): {', '.join(ACTION_NAMES)}"
-        raise EpisodeFormatError(problem(f"{path}: {actions.name}", f"{actions.dtype} {actions.shape}", rule))
+        raise EpisodeFormatError(problem(f"{path}: {actions.name}", f"{actions.dtype} {actions.shape}", rule, _LEAVE_OUT))
     frames = len(images)
     lengths = {"actions": actions, "states": parts.states, "timestamps": parts.timestamps}
     unequal = {name: len(part) for name, part in lengths.items() if part is not None and part.shape[:1] != (frames,)}
@@ -209,7 +238,8 @@ def _read_states(path: Path, parts: Parts) -> NDArray[np.float32] | None:
     if parts.states.shape[1:] != (STATE_DIM,):
         raise EpisodeFormatError(problem(f"{path}: {schema.STATE}", parts.states.shape, f"states are (T, {STATE_DIM})"))
     states: NDArray[np.float32] = np.asarray(parts.states[()], dtype=np.float32)
-    check_states(states, f"{path}: {schema.STATE}")
+    with _remedied():
+        check_states(states, f"{path}: {schema.STATE}")
     return states
 
 

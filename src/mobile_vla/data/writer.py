@@ -9,7 +9,7 @@ is one frame, so that any window is read without touching other frames.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mobile_vla.core.atomic import atomic_path
 from mobile_vla.core.errors import DataError, problem
 from mobile_vla.data import schema
+from mobile_vla.data.patient_file import PatientFile
 from mobile_vla.task.actions import check_actions
 from mobile_vla.task.episode import Episode, check_episode
 from mobile_vla.task.observation import check_image
@@ -115,6 +116,7 @@ class EpisodeWriter:
         self._discarded = False
         self._publication: AbstractContextManager[None] = self._publish()
         self._file: Any = None
+        self._sink: PatientFile
         self._images: Any = None
         self._actions: list[NDArray[np.float32]] = []
         self._states: list[NDArray[np.float32]] = []
@@ -147,6 +149,7 @@ class EpisodeWriter:
 
         Raises:
             DataError: naming the frame, the value and the rule; the frame is not added.
+            OSError: the disk is full; nothing stays behind once the 'with' block is left.
         """
         if self._file is None:
             raise DataError(problem("EpisodeWriter", str(self.path), "frames are appended inside its 'with' block"))
@@ -156,6 +159,7 @@ class EpisodeWriter:
             self._images = self._create_images(image.shape)
         self._images.resize(len(self) + 1, axis=0)
         self._images[len(self)] = image
+        self._sink.check()
         self._actions.append(np.array(action, dtype=np.float32))
         if state is not None:
             self._states.append(np.array(state, dtype=np.float32))
@@ -176,11 +180,13 @@ class EpisodeWriter:
     def _publish(self) -> Iterator[None]:
         with suppress(_DiscardedError), atomic_path(self.path) as partial:
             try:
-                with h5py.File(partial, "w") as self._file:
-                    yield
-                    if self._discarded:
-                        raise _DiscardedError
-                    self._write_rest()
+                with closing(PatientFile(partial, self.path)) as self._sink:
+                    with h5py.File(self._sink, "w") as self._file:
+                        yield
+                        if self._discarded:
+                            raise _DiscardedError
+                        self._write_rest()
+                    self._sink.check()
             finally:
                 self._file = None
             self._refuse_existing()
