@@ -4,7 +4,7 @@
 |---|---|---|
 | `MobileVLAError` | 1 | the error's own text |
 | an optional package is not installed | 1 | the `pip install` line that brings it |
-| disk full, quota, no permission, read-only | 1 | the path and the remedy |
+| disk full, quota, no permission, read-only, a file where a folder should be | 1 | the path and the remedy |
 | Ctrl-C | 130 | `Interrupted` |
 
 Anything else is a bug of ours and keeps its traceback, and so does everything when `debug` is asked for.
@@ -33,6 +33,10 @@ _REMEDIES: Final = {
     errno.EACCES: "Change the permissions (ls -ld shows them), or choose another path",
     errno.EPERM: "Change the owner or the permissions (ls -ld shows them), or choose another path",
     errno.EROFS: "The file system is read-only: choose another folder",
+    errno.EEXIST: "There is a file of that name: choose another path",
+    errno.ENOTDIR: "A part of the path is a file: choose another path",
+    errno.EISDIR: "This is a folder: name a file",
+    errno.ENAMETOOLONG: "Choose a shorter path",
 }
 
 _IMPORT_NAMES: Final = {"pillow": "PIL"}

@@ -16,7 +16,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     `.<name>.<pid>.partial` file stays behind.
 
     Raises:
-        OSError: the folder cannot be made or written, or the disk is full.
+        OSError: the folder cannot be made or written, or the disk is full; it names a path in any case.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -25,9 +25,11 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield partial
         _flush(partial)
         os.replace(partial, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
+    except BaseException as error:
+        with suppress(OSError):  # not there, or in a folder that is no longer to be written: the first error counts
             partial.unlink()
+        if isinstance(error, OSError) and (error.filename is None or error.filename == str(partial)) and error.errno:
+            raise type(error)(error.errno, error.strerror, str(target)) from error
         raise
     with suppress(OSError):  # some file systems cannot flush a folder; the rename itself has happened
         _flush(target.parent)

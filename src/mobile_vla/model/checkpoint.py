@@ -71,8 +71,21 @@ def save_policy(policy: VLAPolicy, path: Path | str, provenance: Mapping[str, An
     """Write `policy` without optimiser state to `path`, atomically. Raises OSError when the disk refuses."""
     tensors = {STATE_PREFIX + name: tensor for name, tensor in policy.state_dict().items()}
     checkpoint = {"state_dict": tensors, PAYLOAD_KEY: policy_payload(policy, provenance)}
-    with atomic_path(path) as partial:
-        torch.save(checkpoint, partial)
+    write_checkpoint(checkpoint, path)
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: Path | str) -> None:
+    """Write a dictionary of tensors and plain values to `path`: whole, or not at all.
+
+    Raises:
+        OSError: the disk refuses; the older file then stays.
+    """
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        try:
+            torch.save(checkpoint, file)
+        except RuntimeError as error:  # torch covers what the system said with a remark on its own positions
+            reason = error.__context__
+            raise reason if isinstance(reason, OSError) else error from None
 
 
 def load_policy(path: Path | str, device: str | torch.device = "cpu") -> LoadedPolicy:

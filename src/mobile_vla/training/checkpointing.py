@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import lightning.pytorch as pl
-import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from mobile_vla.core.atomic import atomic_path
 from mobile_vla.core.errors import CheckpointError, problem
+from mobile_vla.model.checkpoint import write_checkpoint
 
 PREFIX: Final = "mobile_vla"
 LAST_NAME: Final = f"{PREFIX}-last.ckpt"
@@ -36,8 +36,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write `checkpoint` to `path`. Raises OSError when the disk refuses; the older file then stays."""
-        with atomic_path(path) as partial:
-            torch.save(checkpoint, partial)
+        write_checkpoint(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         """Return the checkpoint in `path`: tensors and plain values only, whatever `weights_only` says."""
