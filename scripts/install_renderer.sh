@@ -4,7 +4,7 @@
 # Usage: scripts/install_renderer.sh    (after scripts/install.sh)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-packages="libegl1 libgl1-mesa-dri"
+packages="libegl1 libgl1-mesa-dri libopengl0" # libopengl0: where PyOpenGL looks for the functions themselves
 fallback="libosmesa6"
 stamp=.venv/.renders
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from mobile_vla.core.errors import SimulationError
 
-APT_LINE: Final = "sudo apt-get install -y libegl1 libgl1-mesa-dri"
+APT_LINE: Final = "sudo apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
 
 
 def choose_backend() -> str:
