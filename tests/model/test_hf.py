@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +265,17 @@ def test_what_is_neither_folder_nor_reachable_names_the_remedies(path: str, monk
     assert message.startswith(f"backbone.path = {path!r}: ")
     assert "--set backbone.path=/folder" in message
     assert "--config configs/mobile_vla/train_tiny_cpu.json" in message
+
+
+def test_a_hub_that_accepts_and_never_answers_is_given_up(monkeypatch, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr("mobile_vla.model.hf.folder._HUB_TIMEOUT_S", 0.2)
+        start = time.monotonic()
+        with pytest.raises(ConfigError, match=r"the hub did not give it \(.*timed out"):
+            build_policy(config_of("nobody/nothing"))
+    assert time.monotonic() - start < 10
 
 
 def test_the_path_is_required_of_hf_and_known_for_kosmos() -> None:

@@ -63,14 +63,34 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 def _from_hub(path: str, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(path, allow_patterns=list(patterns), etag_timeout=_HUB_TIMEOUT_S))
+        silence = _why_the_hub_is_silent(path)
+        only_cache = silence is not None
+        return Path(snapshot_download(path, allow_patterns=list(patterns), local_files_only=only_cache))
     except HFValidationError as error:
         rule = f"there is no such folder (looked at {Path(path).resolve()}), and a name on the hub reads owner/name"
         raise ConfigError(problem("backbone.path", path, rule, _NO_HUB)) from error
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except OSError as error:  # of which the hub's own errors are subclasses
+        reason = silence or _first_line(error)
         rule = f"no such folder here, not in the hub's cache, and the hub did not give it ({reason})"
         raise ConfigError(problem("backbone.path", path, rule, _NO_HUB)) from error
+
+
+def _why_the_hub_is_silent(path: str) -> str | None:
+    """Return why the hub says nothing about `path`, or None when it answers. The download itself would wait without an end."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        HfApi().model_info(path, timeout=_HUB_TIMEOUT_S)
+    except HFValidationError:
+        raise
+    except Exception as error:  # the HTTP library below, and with it the exceptions, changes between releases
+        return _first_line(error)
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
