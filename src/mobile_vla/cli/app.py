@@ -8,6 +8,7 @@ imported at each start, so what is heavy (torch, mujoco, h5py, matplotlib) is im
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ class CommandGroup(TyperGroup):
 
 def main() -> None:
     """Run the command line on `sys.argv`. Exit codes: 0 done, 1 an error that has a remedy, 2 wrong usage, 130 interrupted."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: waiting threads that spin starve everybody else's
     arguments = debug_first(sys.argv[1:])
     with errors_as_messages(debug=_DEBUG in arguments[:1]):
         app = build_app()  # imports every command: a missing package is already told here
