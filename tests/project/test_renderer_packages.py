@@ -14,5 +14,5 @@ def test_the_script_the_error_message_and_the_readme_name_the_same_packages() ->
     script = (ROOT / "scripts" / "install_renderer.sh").read_text()
     named = re.search(r'^packages="(.*)"', script, re.MULTILINE)
     assert named is not None
-    assert APT_LINE == f"sudo apt-get install -y {named[1]}"
+    assert f"sudo apt-get install -y {named[1]}" == APT_LINE
     assert f"`{named[1]}`" in (ROOT / "README.md").read_text()
