@@ -50,6 +50,7 @@ CONFIG = ROOT / "configs/mobile_vla/train_donkeycar.json"
 BESIDE = ROOT.parent / "shared/data/donkeycar_tub/tub.tar.gz"
 PREDICTORS = ("model", "constant", "time_only")
 STEERING, THROTTLE = 2, 0
+TABLE_WIDTH = 128
 SEEN = 0.6  # correlation from which two frames count as showing the same place
 
 Losses = dict[str, dict[str, list[np.ndarray]]]
@@ -181,7 +182,7 @@ def report(runs: Sequence[dict[str, Any]], out: Path) -> None:
         "pooled": {name: pooled(runs, name) for name in runs[0]["losses"]},
         "by_seed": {run["seed"]: {name: pooled([run], name) for name in run["losses"]} for run in runs},
     }
-    Console().print(_table(tree))
+    Console(width=TABLE_WIDTH).print(_table(tree))
     machine = tree["hardware"]
     print(f"{machine['cpu']}, {machine['cores']} cores; training {', '.join(f'{taken:.0f} s' for taken in tree['train_s'])}")
     write_text(out / "real_drive.json", json.dumps(tree, indent=2) + "\n")

@@ -209,7 +209,7 @@ def test_the_command_tells_a_misfit_in_one_line(run: Path) -> None:
 def test_a_real_drive_is_imported_learned_and_steered_better_than_either_baseline(tmp_path: Path) -> None:
     importer = importers.get("donkeycar")
     importer.convert(TUB, tmp_path / "episodes", importer.Options())
-    places = [f"data_dir={tmp_path / 'episodes'}", f"output_dir={tmp_path}"]
+    places = [f"data_dir={tmp_path / 'episodes'}", f"output_dir={tmp_path}", "trainer.cpu_threads=1"]
     config = load_train_config(ROOT / "configs/mobile_vla/train_donkeycar.json", places)
     done = run_open_loop(train(config, say=lambda line: None).last_path)
     assert done.result.frames >= 240

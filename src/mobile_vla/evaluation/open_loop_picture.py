@@ -14,7 +14,7 @@ from mobile_vla.task.actions import ACTION_NAMES, VELOCITY_LIMIT
 
 WIDTH: Final = 440
 HEIGHT: Final = 160
-LEFT: Final = 44
+LEFT: Final = 50
 BOTTOM: Final = 26
 TOP: Final = 10
 MAX_POINTS: Final = 600
