@@ -9,7 +9,7 @@ is one frame, so that any window is read without touching other frames.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mobile_vla.core.atomic import atomic_path
 from mobile_vla.core.errors import DataError, problem
 from mobile_vla.data import schema
-from mobile_vla.data.patient_file import PatientFile
+from mobile_vla.data.reservation import Reservation
 from mobile_vla.task.actions import check_actions
 from mobile_vla.task.episode import Episode, check_episode
 from mobile_vla.task.observation import check_image
@@ -31,6 +31,9 @@ Compression = Literal["auto", "none", "lzf", "gzip"]
 
 SMALL_FRAME_BYTES: Final = 256 * 1024
 """Frames up to this size are compressed by `"auto"`."""
+
+_ROW_BYTES: Final = 128
+"""More than a frame's action, state and time take."""
 
 _FILTERS: Final[dict[str, dict[str, Any]]] = {
     "none": {},
@@ -116,7 +119,7 @@ class EpisodeWriter:
         self._discarded = False
         self._publication: AbstractContextManager[None] = self._publish()
         self._file: Any = None
-        self._sink: PatientFile
+        self._space: Reservation
         self._images: Any = None
         self._actions: list[NDArray[np.float32]] = []
         self._states: list[NDArray[np.float32]] = []
@@ -157,9 +160,9 @@ class EpisodeWriter:
         self._check_frame(image, action, state, stamp_s, where)
         if self._images is None:
             self._images = self._create_images(image.shape)
+        self._reserve(image.nbytes)
         self._images.resize(len(self) + 1, axis=0)
         self._images[len(self)] = image
-        self._sink.check()
         self._actions.append(np.array(action, dtype=np.float32))
         if state is not None:
             self._states.append(np.array(state, dtype=np.float32))
@@ -180,13 +183,15 @@ class EpisodeWriter:
     def _publish(self) -> Iterator[None]:
         with suppress(_DiscardedError), atomic_path(self.path) as partial:
             try:
-                with closing(PatientFile(partial, self.path)) as self._sink:
-                    with h5py.File(self._sink, "w") as self._file:
+                with Reservation(partial) as self._space:
+                    with h5py.File(partial, "w") as self._file:
                         yield
                         if self._discarded:
                             raise _DiscardedError
                         self._write_rest()
-                    self._sink.check()
+                        self._file.flush()
+                        size = self._file.id.get_filesize()
+                    self._space.release(size)
             finally:
                 self._file = None
             self._refuse_existing()
@@ -226,10 +231,14 @@ class EpisodeWriter:
             remedy = "Choose another name (data.file_names.free_path gives one), or pass overwrite=True"
             raise DataError(problem("path", str(self.path), "this episode exists already", remedy))
 
+    def _reserve(self, more: int) -> None:
+        self._space.ensure(self._file.id.get_filesize() + more)
+
     def _write_rest(self) -> None:
         if not len(self):
             raise DataError(problem("episode", str(self.path), "an episode has at least one frame", "Nothing was written"))
         stamps = np.asarray(self._stamps) - self._stamps[0] if self._stamps else np.arange(len(self)) / self.rate_hz
+        self._reserve(len(self) * _ROW_BYTES)
         file = self._file
         file.create_dataset(schema.ACTION, data=np.stack(self._actions))
         file.create_dataset(schema.TIMESTAMPS, data=stamps)
