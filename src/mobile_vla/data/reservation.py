@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final
 
 STEP_BYTES: Final = 4 * 1024 * 1024
-"""Space is asked for in such steps, and one ahead: that covers what HDF5 holds in its caches (1 MiB) and writes around data."""
+"""Space is asked for in such steps, and one ahead: that covers what HDF5 writes around the data, and when it closes."""
 
 _REFUSED: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a disk says that cannot give the space; anything else is a file system that cannot set space aside."""

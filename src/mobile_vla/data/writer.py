@@ -184,7 +184,7 @@ class EpisodeWriter:
         with suppress(_DiscardedError), atomic_path(self.path) as partial:
             try:
                 with Reservation(partial) as self._space:
-                    with h5py.File(partial, "w") as self._file:
+                    with h5py.File(partial, "w", rdcc_nbytes=0) as self._file:  # no cache: the file is as large as what it got
                         yield
                         if self._discarded:
                             raise _DiscardedError
