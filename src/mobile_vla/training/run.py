@@ -27,6 +27,7 @@ from mobile_vla.training.config import TrainConfig, check_features
 from mobile_vla.training.data_module import EpisodeDataModule
 from mobile_vla.training.interruption import CleanInterrupt, InterruptedTraining, StopAfterSteps
 from mobile_vla.training.lightning_module import PolicyModule
+from mobile_vla.training.machine import check_machine
 from mobile_vla.training.progress_bar import EpochBar
 from mobile_vla.training.provenance import Provenance
 from mobile_vla.training.quiet import quiet_lightning
@@ -83,6 +84,7 @@ def train(
         KeyboardInterrupt: the user stopped it; `mobile_vla-last.ckpt` holds the state.
     """
     check_features(config)
+    check_machine(config.trainer)
     if resume is not None and init_from is not None:
         raise CheckpointError(problem("resume", str(resume), f"init_from = {str(init_from)!r} is given too", "Give only one"))
     quiet_lightning()
