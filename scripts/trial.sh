@@ -63,6 +63,7 @@ make_root() {
 
 mount_devices() {
     mount -t proc proc "$root/proc"
+    mount -t sysfs -o ro sysfs "$root/sys"
     mount -t tmpfs -o mode=755 tmpfs "$root/dev" # none of this machine's devices
     local name
     for name in null zero full random urandom tty; do
