@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_vla.core.errors import ConfigError, problem
+from mobile_vla.core.errors import ConfigError, DataError, problem
 from mobile_vla.core.parallel import WorkerPool
 from mobile_vla.data.reader import open_episode
 from mobile_vla.evaluation.agent import AgentOptions
@@ -70,8 +70,11 @@ def mean_action_by_step(episodes: Iterable[NDArray[np.floating]]) -> tuple[tuple
     """Return the mean action at each step of `episodes` (each `(T, 4)`): all that a clock can know.
 
     Velocities are averaged, the type is the most frequent one; an episode that is over counts as stopped.
+    Raises DataError without episodes.
     """
     recorded = list(episodes)
+    if not recorded:
+        raise DataError(problem("episodes", [], "a clock needs at least one recorded episode"))
     length = max(len(actions) for actions in recorded)
     padded = np.zeros((len(recorded), length, VELOCITY_DIM + 1))
     padded[:, :, VELOCITY_DIM] = ActionType.STOP

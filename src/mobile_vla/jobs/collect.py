@@ -11,18 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobile_vla.evaluation.agent import AgentOptions, Situation
 from mobile_vla.evaluation.rollouts import DriveSpec, agent_of_process, drive_rng
+from mobile_vla.sim.judge import goal_gap
 from mobile_vla.sim.navigation import Navigation
 from mobile_vla.sim.randomisation import distance_to_box
 from mobile_vla.sim.scene import Scene
 from mobile_vla.task.episode import Episode
 from mobile_vla.task.instructions import draw_instruction
 from mobile_vla.task.observation import Observation
+
+
+_CALM_M: Final = 0.8
+"""From this distance to the goal on, pushes fade: the goal is there to be reached, not to be pushed into."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +101,14 @@ def _record_frame(recording: _Recording) -> Situation:
 
 
 def _disturb(recording: _Recording, size: float) -> NDArray[np.float64] | None:
-    """Return the push of this step: bursts begin at random, last about a second and fade (body frame)."""
+    """Return the push of this step: bursts begin at random, fade within a second, and are calmer near the goal (body frame)."""
     if size == 0.0:
         return None
     recording.push *= 0.75
     if recording.rng.random() < 0.25:
         recording.push += recording.rng.normal(0.0, size, size=3)
-    return recording.push
+    gap = goal_gap(recording.navigation.scene, recording.navigation.world.pose)
+    return recording.push * min(1.0, max(0.0, gap / _CALM_M))
 
 
 def _episode(recording: _Recording, config: CollectConfig) -> Episode:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,5 +76,5 @@ class Corrections(Callback):
         turns = -(-plan.episodes // 8)
         specs = recording_specs(plan.episodes, plan.first_seed + (number - 1) * turns)
         config = CollectConfig(plan.level, plan.rate_hz, plan.image_size, checkpoint=str(driver))
-        start = self._start.replace(day=self._start.day + number)
+        start = self._start + timedelta(days=number)
         return record_simulated(plan.folder, specs, config, start, self._pool, f"Corrections {number}/{plan.rounds}")
