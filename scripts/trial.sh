@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 suite=bookworm
-tree=/home/mobile-vla
+tree=/mobile-vla
 data=ROS_action/mobile_vla_dataset
 checkpoints=runs/mobile_vla/checkpoints
 train="./scripts/run_mobile_vla_train.sh --config configs/mobile_vla/train_tiny_cpu.json --data-dir $data"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,10 +20,11 @@ MACHINE_PATHS = ("/ro" + "ot/.pyenv", "/ho" + "me/", "/tmp/" + "proto", "/wo" + 
 
 
 def tracked_files() -> list[Path]:
-    """Return what git tracks, or, outside a clone (an unpacked archive), all sources."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode == 0:
-        return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    """Return what git tracks, or, without git or outside a clone (an unpacked archive), all sources."""
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+        if listed.returncode == 0:
+            return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     return [path for folder in ("src", "tests", "scripts", "configs") for path in (ROOT / folder).rglob("*") if path.is_file()]
 
 
