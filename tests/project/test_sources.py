@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Whole words of a registry's or a machine's address. The names are put together here, so that this file does not hold them.
 HOSTS = ("pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "localhost" + ":3141")
 MACHINE_PATHS = ("/ro" + "ot/.pyenv", "/ho" + "me/", "/tmp/" + "proto", "/wo" + "rk/", "/opt/" + "wheels", "/opt/" + "pypi")
+FOLDERS = ("benchmarks", "configs", "docs", "eval", "examples", "scripts", "src", "tests")
+"""Where sources are; others hold what was installed or made."""
 
 
 def tracked_files() -> list[Path]:
@@ -25,7 +27,8 @@ def tracked_files() -> list[Path]:
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
         if listed.returncode == 0:
             return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
-    return [path for folder in ("src", "tests", "scripts", "configs") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    found = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
 
 
 TRACKED = tracked_files()
