@@ -26,7 +26,6 @@ from mobile_vla.task.episode import Episode
 from mobile_vla.task.instructions import draw_instruction
 from mobile_vla.task.observation import Observation
 
-
 _CALM_M: Final = 0.8
 """From this distance to the goal on, pushes fade: the goal is there to be reached, not to be pushed into."""
 
