@@ -3,7 +3,8 @@
 # then the README's two commands and the guide's sections 2 to 5, on the CPU. Prints each step with its time and ends with the list
 # of what passed; exits 0 when all did. Complete outputs stay in runs/trial/. Needs root and debootstrap; about 4 GB below $TMPDIR.
 # This script mends nothing: what a new user would miss is mended in the project's own files.
-# Usage: [TMPDIR=folder] [PIP_ARGS="..."] scripts/trial.sh [ARGUMENTS OF THE DEMO]    for example scripts/trial.sh --episodes 16
+# Usage: [TMPDIR=folder] [PIP_ARGS="..."] [STEPS=PATTERN] scripts/trial.sh [ARGUMENTS OF THE DEMO]
+#        for example scripts/trial.sh --episodes 16, or, to see one step again, STEPS="make test" scripts/trial.sh
 #
 # pip and apt get their packages from where they get them on this machine: settings and certificates are copied, and local folders
 # that pip looks into are mounted read-only. All mounts live in a namespace of their own and vanish with its last process.
@@ -135,6 +136,7 @@ mount_folder() {
 # step NAME COMMAND PATTERN...: run COMMAND in the tree; it passes when it exits 0 and every PATTERN is in its output.
 step() {
     local name=$1 command=$2 began=$SECONDS verdict=PASS pattern log
+    [[ $name =~ ${STEPS:-.} ]] || return 0
     shift 2
     log=$(printf '%s/%02d.log' "$logs" $((${#results[@]} + 1)))
     printf '\n== %s\n   $ %s\n' "$name" "${command//$'\n'/$'\n'     }"
@@ -220,6 +222,8 @@ inside() {
     steps "$@"
     printf '\nComplete outputs: %s\n' "$logs"
     printf '%s\n' "${results[@]}"
+    [ ${#results[@]} -gt 0 ] || die "STEPS=${STEPS:-}: no step has such a name"
+    [ -z "${STEPS:-}" ] || echo "Only the steps that STEPS=$STEPS names were run."
     [[ ${results[*]} != *FAIL* ]]
 }
 
