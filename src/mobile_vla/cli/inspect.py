@@ -27,9 +27,18 @@ def inspect(
 
 def checkpoint_lines(path: Path) -> list[str]:
     """Return what the checkpoint in `path` says, for people. Raises CheckpointError when it is none."""
+    from mobile_vla.core.errors import CheckpointError, problem
     from mobile_vla.model.checkpoint import read_payload
 
     tree = read_payload(path)
+    try:
+        return _checkpoint_lines(path, tree)
+    except (LookupError, TypeError, AttributeError) as error:
+        rule = f"it does not say what a checkpoint says ({type(error).__name__}: {error})"
+        raise CheckpointError(problem("checkpoint", str(path), rule, "Use the version of mobile-vla that wrote it")) from error
+
+
+def _checkpoint_lines(path: Path, tree: dict[str, Any]) -> list[str]:
     preprocess = {**tree["preprocessor"]["config"], **_tokenizer(tree["preprocessor"]["tokenizer"])}
     lines = [f"Checkpoint: {path} ({path.stat().st_size / 1e6:.1f} MB, format {tree['format_version']})"]
     lines += _section("Provenance", {key: value for key, value in tree["provenance"].items() if key != "config"})

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mobile_vla.core.atomic import atomic_path
 from mobile_vla.core.config import build
-from mobile_vla.core.errors import CheckpointError, ConfigError, problem
+from mobile_vla.core.errors import CheckpointError, ConfigError, MobileVLAError, problem
 from mobile_vla.model.policy import PolicyConfig, VLAPolicy
 from mobile_vla.model.preprocess import Preprocessor
 from mobile_vla.task.normalisation import ActionNormaliser
@@ -30,6 +30,7 @@ STATE_PREFIX: Final = "policy."
 
 _PAYLOAD_KEYS: Final = {"format_version", "policy_config", "preprocessor", "backbone", "normaliser", "provenance"}
 _SHOWN_MISMATCHES: Final = 8
+_WROTE_IT: Final = "Use the version of mobile-vla that wrote it"
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
         rule = f"not a readable checkpoint; the file may be truncated or something else ({type(error).__name__})"
         raise CheckpointError(problem("checkpoint", str(path), rule, "Copy it again, or use mobile_vla-last.ckpt")) from error
-    if not isinstance(checkpoint, dict) or PAYLOAD_KEY not in checkpoint or "state_dict" not in checkpoint:
+    if not isinstance(checkpoint, dict) or PAYLOAD_KEY not in checkpoint or not isinstance(checkpoint.get("state_dict"), dict):
         rule = f"a checkpoint of Mobile VLA holds {PAYLOAD_KEY!r} and 'state_dict'"
         raise CheckpointError(problem("checkpoint", str(path), rule, "Was it written by another program?"))
     return checkpoint
@@ -148,10 +149,13 @@ def _payload(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
     version = tree.get("format_version") if isinstance(tree, dict) else None
     if version != FORMAT_VERSION:
         rule = f"its format_version is {version!r}, this program reads {FORMAT_VERSION}"
-        raise CheckpointError(problem("checkpoint", str(path), rule, "Use the version of mobile-vla that wrote it"))
+        raise CheckpointError(problem("checkpoint", str(path), rule, _WROTE_IT))
     if set(tree) != _PAYLOAD_KEYS:
         rule = f"its {PAYLOAD_KEY!r} holds {sorted(tree)}, expected {sorted(_PAYLOAD_KEYS)}"
         raise CheckpointError(problem("checkpoint", str(path), rule))
+    for key in sorted(_PAYLOAD_KEYS - {"format_version", "backbone"}):
+        if not isinstance(tree[key], dict):
+            raise CheckpointError(problem(f"checkpoint {str(path)!r}: {key}", tree[key], "an object", _WROTE_IT))
     return dict(tree)
 
 
@@ -160,8 +164,11 @@ def _rebuild(tree: Mapping[str, Any], path: Path) -> VLAPolicy:
         config = build(PolicyConfig, tree["policy_config"], str(path))
         preprocessor = Preprocessor.from_json(json.dumps(tree["preprocessor"]))
         return VLAPolicy(config, preprocessor, ActionNormaliser.from_dict(tree["normaliser"]), tree["backbone"])
-    except ConfigError as error:
+    except MobileVLAError as error:
         raise CheckpointError(f"checkpoint = {str(path)!r}: its policy cannot be built here. {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        rule = f"its policy cannot be built here ({type(error).__name__}: {error})"
+        raise CheckpointError(problem("checkpoint", str(path), rule, _WROTE_IT)) from error
 
 
 def _load_tensors(policy: VLAPolicy, stored: Mapping[str, Tensor], path: Path) -> None:
