@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,11 @@ exec "$REAL_PYTHON" "$@"
 """
 _STUB = '#!/usr/bin/env bash\necho "$(basename "$0")" >>"$NOT_RUN"\n'
 _COMMAND = '#!/usr/bin/env bash\nexec "$(dirname "$0")/python" -m mobile_vla "$@"\n'
-_ACTIVATE = f'export PATH="{{bin}}:$PATH"\n'
+_ACTIVATE = 'export PATH="{bin}:$PATH"\n'
+
+PROGRAMS = {"bash": ("bash", "-euo", "pipefail", "-c"), "python": ("python", "-c")}
+PROMISES = ("Found ", "Mobile VLA Inference")
+"""How the blocks begin that show what the command above them prints."""
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -61,7 +67,7 @@ def checkout(tmp_path: Path, stubbed: dict[str, str]) -> Path:
 
 @pytest.fixture
 def shell(checkout: Path, tmp_path: Path) -> Shell:
-    """`shell(program, text)` runs `text` in the checkout, as after `source .venv/bin/activate`."""
+    """`shell(program, ...)` runs it in the checkout, as after `source .venv/bin/activate`."""
     environment = {
         **os.environ,
         "HOME": str(tmp_path / "home"),
@@ -72,30 +78,51 @@ def shell(checkout: Path, tmp_path: Path) -> Shell:
         "HF_HUB_OFFLINE": "1",
     }
 
-    def run(*arguments: str, text: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(arguments, input=text, cwd=checkout, env=environment, capture_output=True, text=True, timeout=300)
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(arguments, cwd=checkout, env=environment, capture_output=True, text=True, timeout=300)
 
     return run
 
 
 @pytest.mark.timeout(900)
-def test_every_block_of_a_page_runs(run_page: Any, checkout: Path, shell: Shell, stubbed: dict[str, str], tmp_path: Path) -> None:
-    if "train_mobile_vla_full_ft" in run_page.text or "run_mobile_vla_train.sh" in run_page.text:
+def test_every_block_of_a_page_runs_and_prints_what_it_promises(
+    run_page: Any, checkout: Path, shell: Shell, stubbed: dict[str, str], tmp_path: Path
+) -> None:
+    if "run_mobile_vla_train.sh" in run_page.text:
         _use_a_miniature(checkout)
-    ran = 0
+    ran, printed = 0, ""
     for block in run_page.blocks:
-        if block.language not in ("bash", "python") or (block.not_run and not _runs_after_all(block.not_run)):
+        if block.text.startswith(PROMISES) and printed:
+            _check_promise(block, printed)
+        if block.language not in PROGRAMS:
+            continue
+        if block.not_run and not _runs_after_all(block.not_run):
+            printed = ""
             continue
         if NAMED.name in block.text:
             _name_a_checkpoint(checkout)
-        program = ("bash", "-euo", "pipefail", "-s") if block.language == "bash" else ("python", "-")
-        done = shell(*program, text=block.text)
-        assert done.returncode == 0, f"{block.where}\n{block.text}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+        done = shell(*PROGRAMS[block.language], block.text)
+        printed = done.stdout + done.stderr
+        assert done.returncode == 0, f"{block.where}\n{block.text}\n{printed[-8000:]}"
         ran += 1
     assert ran >= 4
-    not_run = set((tmp_path / "not_run").read_text().split())
-    assert not_run <= {*stubbed, "demo"}
-    assert not list(checkout.rglob("*.partial"))
+    assert set((tmp_path / "not_run").read_text().split()) <= {*stubbed, "demo"}
+    named = re.findall(r"`(runs/[^`]*events[^`]*)`", run_page.text)
+    assert all(list(checkout.glob(pattern)) for pattern in named)
+
+
+def _check_promise(block: Any, printed: str) -> None:
+    """Each line of `block` was printed, other numbers and another look of the bar aside."""
+    for line in block.text.splitlines():
+        pattern = re.sub(r"-?\d[\d.,]*", r"-?\\d[\\d.,]*", re.sub(r"([\[\]()|])", r"\\\1", line)).removesuffix("\\]")
+        assert re.search(re.sub("#+", r"\\S+", pattern), printed), f"{block.where}: {line!r} was not printed by\n{printed}"
+
+
+def test_a_promise_that_is_not_kept_is_found() -> None:
+    block = SimpleNamespace(where="here", text="Found 132 .h5 files in dataset\nEpoch 0: 100%|###| 10/10 [00:30<00:00]\n")
+    _check_promise(block, "Found 8 .h5 files in dataset\nEpoch 0: 100%|█████| 10/10 [00:02<00:00, 4it/s]\n")
+    with pytest.raises(AssertionError, match=r"'Epoch 0: .*' was not printed"):
+        _check_promise(block, "Found 8 .h5 files in dataset\n")
 
 
 def test_what_is_not_run_says_why(unrun: str) -> None:
