@@ -172,9 +172,9 @@ def _unrun() -> Iterator[tuple[str, str]]:
                 yield f"{block.where} {block.text.splitlines()[0][:60]}", block.not_run
                 continue
             for words in _shell(block):
-                name = "demo" if words[:2] == ["mobile-vla", "demo"] else words[0]
-                if name in STUBBED:
-                    yield f"{block.where} {' '.join(words)[:60]}", STUBBED[name]
+                program = "demo" if words[:2] == ["mobile-vla", "demo"] else words[0]
+                if program in STUBBED:
+                    yield f"{block.where} {' '.join(words)[:60]}", STUBBED[program]
 
 
 @pytest.fixture
