@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,6 +47,22 @@ def write_bytes(target: Path | str, data: bytes) -> None:
     """Write `data` to `target`, atomically."""
     with atomic_path(target) as partial:
         partial.write_bytes(data)
+
+
+def check_writable(folder: Path | str) -> None:
+    """Check, before hours of work, that files can be made in `folder`; a folder that is missing is not made.
+
+    Raises:
+        OSError: naming `folder`; it is read-only, or a part of it is a file.
+    """
+    place = next(parent for parent in (Path(folder).absolute(), *Path(folder).absolute().parents) if parent.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(folder)) from error
 
 
 def _flush(path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from mobile_vla.core.atomic import check_writable
 from mobile_vla.core.errors import unknown_name
 from mobile_vla.core.parallel import available_cores, worker_pool
 from mobile_vla.data.reader import find_episodes
@@ -57,11 +58,14 @@ def run_evaluation(request: EvaluateRequest) -> EvaluateResult:
     """Evaluate a checkpoint at its own rate and picture size.
 
     Raises:
+        OSError: the report's folder cannot be written.
         CheckpointError: the checkpoint cannot be loaded.
         ConfigError: an unknown agent or wording, or `clock_only` without `data_dir`.
     """
     began = time.monotonic()
     loaded = load_policy(request.checkpoint)
+    folder = request.out or request.checkpoint.parent / f"evaluation_{request.checkpoint.stem}"
+    check_writable(folder)
     clock = () if request.data_dir is None else clock_actions(find_episodes(request.data_dir))
     plan = ClosedLoopPlan(request.episodes, _agents(request), rollout=_rollout(request, loaded))
     options = AgentOptions(str(request.checkpoint), clock)
@@ -71,7 +75,6 @@ def run_evaluation(request: EvaluateRequest) -> EvaluateResult:
     facts = {"checkpoint": str(request.checkpoint), "level": request.level, "wording": request.wording}
     wall_s = {"evaluate": seconds, "total": seconds}
     summary = RunSummary(summarise_agents(drives), wall_s, hardware(), facts)
-    folder = request.out or request.checkpoint.parent / f"evaluation_{request.checkpoint.stem}"
     return EvaluateResult(summary, write_report(folder, summary, drives, films(drives)))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mobile_vla.core.atomic import check_writable
 from mobile_vla.core.errors import DataError, problem
 from mobile_vla.core.progress import progress
 from mobile_vla.data.reader import find_episodes, open_episode, read_episode
@@ -90,13 +91,15 @@ def run_open_loop(
     Raises:
         DataError: the split is missing or does not belong to the checkpoint or to the data, or an episode cannot be used.
         CheckpointError, ConfigError: the checkpoint cannot be used, or not on `device`.
+        OSError: `out` cannot be written.
     """
     loaded = load_policy(checkpoint, device)
+    folder = default_folder(loaded.path) if out is None else Path(out)
+    check_writable(folder)
     material = choose_episodes(loaded, data_dir, every_episode)
     rate_hz = loaded.policy.config.rate_hz
     held_out = _predict(InferenceSession(loaded.policy, device), material.measured)
     result = measure(held_out, [actions_at_rate(path, rate_hz) for path in material.training])
-    folder = default_folder(loaded.path) if out is None else Path(out)
     about = _about(loaded, material)
     page, numbers = write_open_loop_report(folder, result, held_out, about=about, notes=material.notes)
     return OpenLoopRun(result, held_out, material.notes, page, numbers)

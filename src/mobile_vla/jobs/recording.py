@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from mobile_vla.core.atomic import check_writable
 from mobile_vla.core.errors import ConfigError, problem
 from mobile_vla.core.parallel import WorkerPool
 from mobile_vla.core.progress import progress
@@ -69,6 +70,7 @@ def record_simulated(
         DataError: a file of that name exists.
         OSError: the folder cannot be written, or the disk is full; finished episodes stay.
     """
+    check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     times = [start + timedelta(minutes=i) for i in range(len(specs))]
     size = _batch_size(config)

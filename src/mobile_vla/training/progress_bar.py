@@ -24,6 +24,12 @@ class EpochBar(TQDMProgressBar):
         """Show validation on a terminal only."""
         return super().init_validation_tqdm() if self._live else Tqdm(disable=True)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """End the bar's line, so that an error begins a line of its own."""
+        if self._train_progress_bar is not None:
+            self.train_progress_bar.close()
+            sys.stdout.flush()
+
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """Return the measures behind the bar, without the log's version number."""
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)

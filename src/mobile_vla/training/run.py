@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from mobile_vla.core.atomic import check_writable
 from mobile_vla.core.errors import CheckpointError, DataError, problem
 from mobile_vla.data.reader import find_episodes
 from mobile_vla.data.splits import Split, save_split
@@ -81,6 +82,7 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: the input cannot be used.
         TrainingDivergedError: the loss became NaN or infinite.
+        OSError: `output_dir` cannot be written, or the disk is full; the older checkpoints stay whole.
         KeyboardInterrupt: the user stopped it; `mobile_vla-last.ckpt` holds the state.
     """
     check_features(config)
@@ -90,6 +92,7 @@ def train(
     quiet_lightning()
     torch.set_num_threads(min(config.trainer.cpu_threads, os.cpu_count() or 1))
     pl.seed_everything(config.seed, verbose=False)
+    check_writable(_run_folder(config, test_mode))
     check_episodes(config)  # before weights, which may take long to fetch
     policy = _make_policy(config, resume, init_from)
     resume = None if resume is None else Path(resume).resolve()
@@ -231,6 +234,10 @@ def _fit(trainer: pl.Trainer, module: PolicyModule, data: EpisodeDataModule, res
     except SystemExit as stop:
         say("Stopped at once, without saving.")
         raise KeyboardInterrupt from stop
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise type(error)(error.errno, error.strerror, trainer.log_dir) from error  # TensorBoard's writer names no file
 
 
 def _say_where(checkpoints: Checkpoints, say: Say) -> None:
