@@ -15,6 +15,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -114,12 +115,19 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 
 def _start_worker() -> None:
-    """Give the worker one thread (before numpy, torch and OpenGL are loaded there) and leave Ctrl-C to the parent."""
+    """Give the worker one thread and leave Ctrl-C to the parent.
+
+    The variables count for what is loaded later. A script's own imports are loaded already, since a spawned process begins with
+    them, so a torch that is there is told itself: two threads would round differently than one.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, _work.give_up)
     signal.signal(signal.SIGTERM, _work.end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(_ONE_THREAD)
+    loaded_torch = sys.modules.get("torch")
+    if loaded_torch is not None:
+        loaded_torch.set_num_threads(1)
 
 
 def _do(work: Callable[[Item], Result], item: Item) -> Result:
