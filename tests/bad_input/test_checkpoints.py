@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
@@ -13,6 +14,11 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mobile_vla.core.errors import CheckpointError
+from mobile_vla.model.checkpoint import load_policy
 
 Cli = Callable[..., Any]
 
@@ -116,11 +122,14 @@ def test_a_payload_without_one_of_its_parts_is_told(cli: Cli, checkpoint: Path, 
     assert f"checkpoint = {str(checkpoint)!r}: its 'mobile_vla' holds [" in cli("infer", "--checkpoint", checkpoint).error()
 
 
-@pytest.mark.parametrize("key", ["policy_config", "preprocessor", "normaliser", "provenance"])
-@pytest.mark.parametrize("value", [None, 3, "text", [], {}, {"unknown": 1}])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *itertools.product(["policy_config", "preprocessor", "normaliser"], [None, 3, "text", [], {}, {"unknown": 1}]),
+        *itertools.product(["provenance"], [None, 3, "text", []]),
+    ],
+)
 def test_a_part_of_the_payload_that_is_something_else_is_told(cli: Cli, checkpoint: Path, key: str, value: Any) -> None:
-    if key == "provenance" and isinstance(value, dict):
-        pytest.skip("provenance is free")
     _edit(checkpoint, lambda payload: payload.update({key: value}))
     for use in (("infer", "--checkpoint"), ("inspect",)):
         result = cli(*use, checkpoint)
@@ -150,6 +159,30 @@ def test_a_malicious_pickle_never_runs(use: Callable[[Path], Any], checkpoint: P
     assert not mark.exists()
     assert UNREADABLE in use(checkpoint).error()
     assert not mark.exists()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    damage=st.lists(st.tuples(st.integers(0, 4095) | st.integers(-9000, 1_000_000), st.integers(0, 255)), max_size=8),
+    cut=st.floats(0, 1) | st.none(),
+)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damage_anywhere_gives_a_policy_or_our_error(
+    trained: Path, tmp_path: Path, damage: list[tuple[int, int]], cut: float | None
+) -> None:
+    content = bytearray(trained.read_bytes())
+    for place, value in damage:
+        content[place % len(content)] = value
+    path = tmp_path / "damaged.ckpt"
+    path.write_bytes(content if cut is None else content[: int(cut * len(content))])
+    assert _loads_or_is_named(path)
+
+
+def _loads_or_is_named(path: Path) -> bool:
+    try:
+        return load_policy(path).path == path
+    except CheckpointError as error:
+        return str(path) in str(error)
 
 
 def _edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:

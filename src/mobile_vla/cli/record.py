@@ -35,14 +35,14 @@ def record(
     from mobile_vla.core.parallel import available_cores, worker_pool
     from mobile_vla.data.stats import dataset_stats
     from mobile_vla.jobs.collect import CollectConfig
-    from mobile_vla.jobs.recording import record_simulated, recording_specs
+    from mobile_vla.jobs.recording import free_start, record_simulated, recording_specs
     from mobile_vla.sim.scenario import scenes
 
     names = [scenes.get(name).scenario.name for name in scenario or ()]
     specs = recording_specs(episodes, seed, names)
     config = CollectConfig(level, rate_hz, image_size(size), disturbance)
     with worker_pool(available_cores() if workers is None else workers) as pool:
-        recorded = record_simulated(out, specs, config, datetime.now(), pool)
+        recorded = record_simulated(out, specs, config, free_start(out, datetime.now()), pool)
     won = sum(episode.success for episode in recorded)
     print(f"Recorded {len(recorded)} episodes in {out} ({won} reached the goal)")
     print("\n".join(dataset_stats(out).lines()))

@@ -181,7 +181,7 @@ def resolve_device(device: str) -> torch.device:
     try:
         return checked_device(device)
     except ConfigError as error:
-        reason = str(error.__cause__).splitlines()[0].rstrip(".")
+        reason = str(error.__cause__).splitlines()[0].partition(". ")[0].rstrip(".")
         remedy = "Use device 'cpu', or 'auto', which takes a GPU where there is one"
         raise ConfigError(problem("device", device, f"not usable here ({reason})", remedy)) from error
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from mobile_vla.core.atomic import check_writable
-from mobile_vla.core.errors import ConfigError, problem
+from mobile_vla.core.errors import ConfigError, DataError, problem
 from mobile_vla.core.parallel import WorkerPool
 from mobile_vla.core.progress import progress
-from mobile_vla.data.file_names import EpisodeName, format_name
+from mobile_vla.data.file_names import SUFFIX, EpisodeName, format_name, parse_name
 from mobile_vla.data.schema import DISTANCE
 from mobile_vla.data.writer import write_episode
 from mobile_vla.evaluation.closed_loop import HELD_OUT_SEED
@@ -22,6 +23,7 @@ from mobile_vla.task.scenarios import SCENARIOS
 
 DISTANCES_CM: Final = (50, 100)
 """The guide's two distance classes; an episode is filed under the one nearer to the robot's distance from the first box."""
+_BETWEEN: Final = timedelta(minutes=1)
 _BATCH_BYTES: Final = 300_000_000
 _LONGEST_EPISODE: Final = 75
 
@@ -59,6 +61,15 @@ def recording_specs(episodes: int, first_seed: int = 0, scenarios: Sequence[str]
     return [DriveSpec(names[i % len(names)], first_seed + i // len(names)) for i in range(episodes)]
 
 
+def free_start(folder: Path, now: datetime) -> datetime:
+    """Return when a recording into `folder` begins by its file names: `now`, or a minute after the newest episode there."""
+    newest = now - _BETWEEN
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(DataError):  # another program's name
+            newest = max(newest, parse_name(path.name).recorded_at)
+    return newest + _BETWEEN
+
+
 def record_simulated(
     folder: Path, specs: Sequence[DriveSpec], config: CollectConfig, start: datetime, pool: WorkerPool, what: str = "Recording"
 ) -> list[Recorded]:
@@ -72,7 +83,7 @@ def record_simulated(
     """
     check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    times = [start + timedelta(minutes=i) for i in range(len(specs))]
+    times = [start + i * _BETWEEN for i in range(len(specs))]
     size = _batch_size(config)
     work = [
         _Work(tuple(specs[at : at + size]), tuple(times[at : at + size]), config, folder) for at in range(0, len(specs), size)

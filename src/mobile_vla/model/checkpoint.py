@@ -8,7 +8,6 @@ JSON string with the policy's config, preprocessor, backbone blueprint, action n
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +119,7 @@ def checked_device(device: str | torch.device) -> torch.device:
         target = torch.device(device)
         torch.empty(0, device=target)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on for pages
         raise ConfigError(problem("device", str(device), f"not usable here ({reason})", "Use 'cpu'")) from error
     return target
 
@@ -132,7 +131,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise CheckpointError(problem("checkpoint", str(path), f"no such file (looked at {path.resolve()})", remedy))
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
+    except PermissionError:
+        raise
+    except Exception as error:  # damaged bytes can fail anywhere in the unpickler
         rule = f"not a readable checkpoint; the file may be truncated or something else ({type(error).__name__})"
         raise CheckpointError(problem("checkpoint", str(path), rule, "Copy it again, or use mobile_vla-last.ckpt")) from error
     if not isinstance(checkpoint, dict) or PAYLOAD_KEY not in checkpoint or not isinstance(checkpoint.get("state_dict"), dict):
