@@ -30,7 +30,7 @@ def demo(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that drive.", show_default="one per core")] = None,
 ) -> None:
-    """From nothing to a policy that drives: record, train, drive eight scenarios beside seven baselines, report."""
+    """From nothing to a policy that drives: record, train, drive eight scenarios beside six baselines, report."""
     from rich.console import Console
 
     from mobile_vla.evaluation.summary_table import tables
