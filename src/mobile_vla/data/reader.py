@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mobile_vla.core.errors import DataError, EpisodeFormatError, MobileVLAError, problem
 from mobile_vla.data import schema
 from mobile_vla.data.file_names import SUFFIX
+from mobile_vla.data.heap_check import damaged_heap
 from mobile_vla.data.inference import Facts, Said, infer
 from mobile_vla.data.layout import Parts, layouts
 from mobile_vla.task.actions import ACTION_DIM, ACTION_NAMES, check_actions
@@ -165,6 +166,9 @@ def _open_file(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise EpisodeFormatError(problem("episode", str(path), f"no such file (looked at {path.resolve()})"))
     with _explained(path):
+        damaged = damaged_heap(path)
+        if damaged is not None:
+            raise OSError(f"damaged text heap at byte {damaged}")
         file = h5py.File(path, "r")
     with file:
         yield file

@@ -32,6 +32,11 @@ Compression = Literal["auto", "none", "lzf", "gzip"]
 SMALL_FRAME_BYTES: Final = 256 * 1024
 """Frames up to this size are compressed by `"auto"`."""
 
+_FILE: Final[dict[str, Any]] = {
+    "rdcc_nbytes": 0,  # no cache: the file is as large as what it got
+    "libver": ("v110", "v110"),  # since 1.10, structures carry checksums: HDF5 crashes over some that are damaged without
+}
+
 _ROW_BYTES: Final = 128
 """More than a frame's action, state and time take."""
 
@@ -184,7 +189,7 @@ class EpisodeWriter:
         with suppress(_DiscardedError), atomic_path(self.path) as partial:
             try:
                 with Reservation(partial) as self._space:
-                    with h5py.File(partial, "w", rdcc_nbytes=0) as self._file:  # no cache: the file is as large as what it got
+                    with h5py.File(partial, "w", **_FILE) as self._file:
                         yield
                         if self._discarded:
                             raise _DiscardedError
