@@ -179,7 +179,7 @@ PLACES = st.one_of(st.integers(0, 4095), st.integers(0, 1_000_000))
 """Where a byte is damaged, modulo the file's length: in the structures at its beginning as often as anywhere."""
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=16), cut=st.floats(0, 1) | st.none())
 def test_damage_anywhere_gives_an_episode_or_our_error(
     good_dataset: Path, tmp_path: Path, damage: list[tuple[int, int]], cut: float | None
