@@ -8,6 +8,7 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 
 export PYTHON PIP_ARGS
+export OMP_WAIT_POLICY ?= PASSIVE
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
