@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,7 @@ def _is_running(pid: int) -> bool:
     return True
 
 
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed: there is nothing to load first")
 def test_a_worker_has_one_thread_even_where_the_script_loads_torch_first(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
