@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
@@ -65,9 +65,9 @@ class WorkerPool:
         if self._executor is None:
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker)
-        with _ctrl_c_waits():  # workers inherit this: they never see the terminal's Ctrl-C, not even while they start
-            results = self._executor.map(partial(_do, work), items)
         try:
+            with _ctrl_c_waits():  # workers inherit this: they never see the terminal's Ctrl-C, not even while they start
+                results = self._executor.map(partial(_do, work), items)
             yield from results
         except BrokenProcessPool as error:
             rule = "a worker process died without a word, most often for want of memory"
@@ -83,8 +83,9 @@ class WorkerPool:
         """Stop the workers at once: what they are at is given up, and cleaned up behind."""
         if self._executor is not None:
             for process in list((self._executor._processes or {}).values()):
-                if process.pid is not None and process.is_alive():
-                    os.kill(process.pid, signal.SIGUSR1)
+                with suppress(ProcessLookupError):  # it is just ending
+                    if process.pid is not None and process.is_alive():
+                        os.kill(process.pid, signal.SIGUSR1)
         self.close()
 
 
